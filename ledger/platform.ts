@@ -1,0 +1,23 @@
+import type * as NodeCrypto from 'node:crypto';
+
+/**
+ * The runtime's own `node:crypto`, or null in a browser.
+ *
+ * Asked for at run time and not imported, so that the files of the verifier form one import graph
+ * that a browser loads unchanged, while Node and Deno use their native code: `getBuiltinModule`
+ * exists from Node 20.16, and needs no permission in Deno.
+ */
+export const nodeCrypto: typeof NodeCrypto | null = findNodeCrypto();
+
+/** True on Deno, whose `node:crypto` has other fast paths than Node's. */
+export const isDeno: boolean = 'Deno' in globalThis;
+
+interface ProcessWithBuiltins {
+  getBuiltinModule?: (name: string) => unknown;
+}
+
+function findNodeCrypto(): typeof NodeCrypto | null {
+  const { process } = globalThis as unknown as { process?: ProcessWithBuiltins };
+  const found = process?.getBuiltinModule?.('node:crypto');
+  return found === undefined ? null : found as typeof NodeCrypto;
+}
