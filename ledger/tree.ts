@@ -22,7 +22,7 @@ export interface TileAppend {
   /** How many hashes the tile held before. */
   offset: number;
   /** The new hashes, 32 bytes each. */
-  hashes: Uint8Array;
+  hashes: readonly Uint8Array[];
 }
 
 export const EMPTY_TREE: TreeState = { size: 0, hashes: [] };
@@ -95,7 +95,7 @@ function tileAppends(oldSize: number, completed: readonly Uint8Array[][]): TileA
       const offset = position % TILE_WIDTH;
       const part = hashes.slice(taken, taken + TILE_WIDTH - offset);
       const tile = Math.floor(position / TILE_WIDTH);
-      tiles.push({ level, tile, offset, hashes: concatBytes(part) });
+      tiles.push({ level, tile, offset, hashes: part });
       taken += part.length;
       position += part.length;
     }
