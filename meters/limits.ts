@@ -12,8 +12,8 @@ export const MAX_SAMPLES_PER_NOTIFICATION = 10_000;
 export const MAX_NAME_LENGTH = 255;
 /** UTF-16 units of an identifier of a resource, project, user or origin. */
 export const MAX_ID_LENGTH = 1_024;
-/** Bytes of a sample's metadata in canonical form. */
-export const MAX_METADATA_BYTES = 256 * 1024;
+/** UTF-16 units of a sample's metadata in canonical form. */
+export const MAX_METADATA_LENGTH = 256 * 1024;
 /** How far before the present a sample's timestamp may lie, in days. */
 export const MAX_AGE_DAYS = 400;
 /** How far after the present a sample's timestamp may lie, in days. */

@@ -1,0 +1,39 @@
+import type { Pool } from 'pg';
+import type { IntakePuller } from '../bus/puller.ts';
+import type { Signer } from '../ledger/signer.ts';
+import type { AppendOutcome } from '../db/prepared_batch.ts';
+import type { DefinitionSource } from './definition_source.ts';
+import type { Stage } from './stage_clock.ts';
+
+/** What the signing activity is wired with, by `cli/`. */
+export interface IngestDeps {
+  pool: Pool;
+  openPuller: (shard: number) => Promise<IntakePuller>;
+  signers: readonly Signer[];
+  definitions: DefinitionSource;
+  /** The deployment's name, the first part of each log's origin line. */
+  deployment: string;
+  /** The cloud that notifications come from, `openstack` unless configured. */
+  source: string;
+  /** Names this worker for people: host and process. */
+  holder: string;
+  /** Milliseconds since 1970. */
+  nowMs: () => number;
+  log: IngestLog;
+  metrics: IngestMetrics;
+}
+
+/** Structured logging: an event's name and its fields, no payloads. */
+export interface IngestLog {
+  info(event: string, fields: Record<string, unknown>): void;
+  warn(event: string, fields: Record<string, unknown>): void;
+  error(event: string, fields: Record<string, unknown>): void;
+}
+
+/** What is observed of ingest, whoever exposes it. */
+export interface IngestMetrics {
+  batchStored(shard: number, outcome: AppendOutcome, milliseconds: number): void;
+  intakePending(shard: number, messages: number): void;
+  stages(shard: number, milliseconds: Readonly<Record<Stage, number>>): void;
+  definitionsRefused(refused: boolean): void;
+}

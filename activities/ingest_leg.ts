@@ -1,0 +1,103 @@
+import { Context } from '@temporalio/activity';
+import { errorMessage } from '../meters/errors.ts';
+import { ingestFailure } from './failures.ts';
+import type { IngestDeps } from './ingest_deps.ts';
+import { IngestSession } from './ingest_session.ts';
+
+export interface IngestLegInput {
+  shard: number;
+  /** How long to go on; less when cancelled, or drained. */
+  seconds: number;
+  /** End as soon as the intake of this shard is empty. */
+  drain: boolean;
+}
+
+/** What a leg did: all that Temporal's history keeps of it. */
+export interface LegReceipt {
+  shard: number;
+  /** The writer's epoch, in decimal. */
+  epoch: string;
+  batches: number;
+  /** Messages settled: stored, known already, or in the quarantine. */
+  messages: number;
+  samples: number;
+  duplicates: number;
+  unmatched: number;
+  without_volume: number;
+  quarantined: number;
+  conflicts: number;
+  /** First leaf of this leg and size of the log after it: its leaves are `[first_leaf, size)`. */
+  first_leaf: number;
+  size: number;
+  /** Root at `size`, 64 hexadecimal digits. */
+  root: string;
+  /** The definition set in force at the end, 64 hexadecimal digits. */
+  definitions: string;
+  /** Why newer definitions are not in force, null if the newest are. */
+  definitions_fault: string | null;
+  /** Messages that wait in the intake at the end. */
+  pending: number;
+  drained: boolean;
+  started_at: string;
+  ended_at: string;
+}
+
+export interface IngestActivities {
+  /**
+   * Pulls, signs, stores and acknowledges one shard's intake for about a minute. Safe to run again at any
+   * point: identity comes from the content, and a former attempt that is still alive is fenced out.
+   */
+  ingestLeg(input: IngestLegInput): Promise<LegReceipt>;
+}
+
+/** Messages at most in a batch, and how long to wait for them. */
+const PULL = { maxMessages: 1_000, maxWaitMs: 200 };
+
+export function createIngestActivities(deps: IngestDeps): IngestActivities {
+  return {
+    ingestLeg: async (input) => {
+      const context = Context.current();
+      const stop = context.cancellationSignal;
+      try {
+        return await runLeg(deps, input, {
+          stopped: () => stop.aborted,
+          heartbeat: (size) => context.heartbeat({ size }),
+        });
+      } catch (error) {
+        deps.log.error('leg_failed', { shard: input.shard, error: errorMessage(error) });
+        throw ingestFailure(error);
+      }
+    },
+  };
+}
+
+/** What a leg needs of whatever runs it. */
+export interface LegControl {
+  stopped(): boolean;
+  heartbeat(size: number): void;
+}
+
+/** One leg, apart from Temporal. */
+export async function runLeg(
+  deps: IngestDeps,
+  input: IngestLegInput,
+  control: LegControl,
+): Promise<LegReceipt> {
+  const deadline = deps.nowMs() + input.seconds * 1_000;
+  const session = await IngestSession.open(deps, input.shard);
+  let drained = false;
+  try {
+    while (!control.stopped() && !drained && deps.nowMs() < deadline) {
+      const taken = await session.step(PULL);
+      control.heartbeat(session.size);
+      drained = input.drain && taken === 0 && await session.isDrained();
+    }
+    await session.settle();
+    return await session.receipt(drained);
+  } catch (error) {
+    await session.abandon();
+    throw error;
+  } finally {
+    await session.close();
+  }
+}

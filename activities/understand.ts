@@ -1,0 +1,169 @@
+import { contentDigest, contentWord, originKey, originOf } from '../ledger/identity.ts';
+import type { DefinitionSet } from '../meters/definition_compile.ts';
+import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
+import {
+  MAX_AGE_DAYS,
+  MAX_AHEAD_DAYS,
+  MAX_ID_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_NOTIFICATION_BYTES,
+} from '../meters/limits.ts';
+import { decodeNotification } from '../meters/notification.ts';
+import type { Notification } from '../meters/notification.ts';
+import type { Reading } from '../meters/sample.ts';
+import { checkStorableText } from '../meters/storable_text.ts';
+import { formatMillis } from '../meters/timestamp.ts';
+import type { PreparedReject } from '../db/prepared_batch.ts';
+
+/** Deliveries after which a message is set aside unread: something in it stops the shard. */
+export const MAX_DELIVERIES = 20;
+
+const DAY_MS = 86_400_000;
+
+/** A message of the intake, whatever carried it. */
+export interface Delivery {
+  bytes: Uint8Array;
+  via: string | null;
+  streamSequence: number | null;
+  /** 1 at the first delivery. */
+  deliveryCount: number;
+}
+
+/** A notification with what the definitions read from it. */
+export interface Understood {
+  delivery: Delivery;
+  /** 32 hexadecimal digits. */
+  key: string;
+  origin: string;
+  eventType: string;
+  /** First 8 bytes of the content digest, a signed 64-bit integer in decimal. */
+  content: string;
+  matched: boolean;
+  withoutVolume: number;
+  readings: Reading[];
+}
+
+export interface UnderstandContext {
+  definitions: DefinitionSet;
+  /** The name of the cloud that notifications come from. */
+  source: string;
+  /** The span of timestamps that are taken, see {@link acceptedSpan}. */
+  span: AcceptedSpan;
+}
+
+/** Canonical UTC timestamps, both included. */
+export interface AcceptedSpan {
+  earliest: string;
+  latest: string;
+}
+
+/** What {@link MAX_AGE_DAYS} and {@link MAX_AHEAD_DAYS} allow at a time in milliseconds since 1970. */
+export function acceptedSpan(nowMs: number): AcceptedSpan {
+  return {
+    earliest: formatMillis(nowMs - MAX_AGE_DAYS * DAY_MS),
+    latest: formatMillis(nowMs + MAX_AHEAD_DAYS * DAY_MS),
+  };
+}
+
+/** Reads one message; never throws for what a message holds. */
+export function understand(
+  delivery: Delivery,
+  context: UnderstandContext,
+): Understood | PreparedReject {
+  let notification: Notification | null = null;
+  try {
+    if (delivery.deliveryCount > MAX_DELIVERIES) throw exhausted(delivery);
+    if (delivery.bytes.byteLength > MAX_NOTIFICATION_BYTES) throw tooLarge(delivery);
+    notification = decodeNotification(delivery.bytes);
+    return read(notification, delivery, context);
+  } catch (error) {
+    return reject(delivery, notification, error);
+  }
+}
+
+export function isReject(value: Understood | PreparedReject): value is PreparedReject {
+  return 'reason' in value;
+}
+
+function read(
+  notification: Notification,
+  delivery: Delivery,
+  context: UnderstandContext,
+): Understood {
+  checkStorableText(notification.eventType, 'event_type', MAX_NAME_LENGTH);
+  const origin = originOf(notification);
+  checkStorableText(origin, 'message_id', MAX_ID_LENGTH);
+  const extraction = context.definitions.extract(notification);
+  for (const reading of extraction.readings) checkSpan(reading, context.span);
+  return {
+    delivery,
+    key: originKey(context.source, origin),
+    origin,
+    eventType: notification.eventType,
+    content: contentWord(contentDigest(notification)).toString(),
+    matched: extraction.matched,
+    withoutVolume: extraction.withoutVolume.length,
+    readings: extraction.readings,
+  };
+}
+
+/** Canonical timestamps are in the order of their texts. */
+function checkSpan(reading: Reading, { earliest, latest }: AcceptedSpan): void {
+  if (reading.timestamp >= earliest && reading.timestamp <= latest) return;
+  throw new NephoError(
+    'timestamp_out_of_range',
+    `Cannot take a sample of '${reading.meter}' at ${reading.timestamp}: accepted are ${earliest} to ${latest}`,
+    { context: { place: 'timestamp', meter: reading.meter } },
+  );
+}
+
+/** What is kept of a message that cannot be taken. */
+export function reject(
+  delivery: Delivery,
+  notification: Pick<Notification, 'eventType' | 'messageId'> | Understood | null,
+  error: unknown,
+): PreparedReject {
+  const known = isNephoError(error) ? error : null;
+  const place = known?.context['place'] ?? known?.context['meter'] ?? null;
+  return {
+    bytes: delivery.bytes,
+    reason: known?.code ?? 'definition_failed',
+    place: place === null ? null : String(place),
+    detail: storable(errorMessage(error)),
+    eventType: notification === null ? null : storable(notification.eventType),
+    origin: originName(notification),
+    via: delivery.via,
+    streamSequence: delivery.streamSequence,
+  };
+}
+
+function originName(
+  notification: Pick<Notification, 'messageId'> | Understood | null,
+): string | null {
+  if (notification === null) return null;
+  const name = 'origin' in notification ? notification.origin : notification.messageId;
+  return name === null ? null : storable(name);
+}
+
+/** What PostgreSQL can keep as text of what may be anything. */
+function storable(text: string): string {
+  return text.slice(0, MAX_ID_LENGTH).replaceAll('\0', '\uFFFD').replace(
+    /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g,
+    '\uFFFD',
+  );
+}
+
+function exhausted(delivery: Delivery): NephoError {
+  return new NephoError(
+    'delivery_exhausted',
+    `Cannot take a message that was delivered ${delivery.deliveryCount} times without being stored: ` +
+      "read the worker's log for what stopped it, then retry it",
+  );
+}
+
+function tooLarge(delivery: Delivery): NephoError {
+  return new NephoError(
+    'too_large',
+    `Cannot read a notification of ${delivery.bytes.byteLength} bytes: at most ${MAX_NOTIFICATION_BYTES} are read`,
+  );
+}

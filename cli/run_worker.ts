@@ -1,0 +1,123 @@
+/** The Temporal worker: both task queues, the actors that must be running, and an orderly end. */
+import { fileURLToPath } from 'node:url';
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createIngestActivities } from '../activities/ingest_leg.ts';
+import type { IngestDeps } from '../activities/ingest_deps.ts';
+import { createStorageActivities } from '../activities/maintain_storage.ts';
+import {
+  ingestShardId,
+  MAINTENANCE_EVERY,
+  MAINTENANCE_ID,
+  TASK_QUEUES,
+} from '../temporal.config.ts';
+import type { IngestShardState } from '../workflows/ingest_shard.ts';
+
+export interface WorkerOptions {
+  /** `host:port` of Temporal's frontend. */
+  address: string;
+  namespace: string;
+  shards: number;
+  /** Seconds a leg lasts, and legs a run has; the defaults of temporal.config.ts unless given. */
+  legSeconds?: number;
+  legsPerRun?: number;
+}
+
+export interface RunningWorker {
+  /** Resolves when the worker has ended; rejects if it failed. */
+  readonly ended: Promise<void>;
+  /** Lets running legs finish their batch, then ends. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
+const FORCE_AFTER = '20 seconds';
+
+export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promise<RunningWorker> {
+  const connection = await NativeConnection.connect({ address: options.address });
+  const common = {
+    connection,
+    namespace: options.namespace,
+    // Pause and drain reach a running leg by its heartbeats.
+    maxHeartbeatThrottleInterval: '1 second',
+    shutdownForceTime: FORCE_AFTER,
+  } as const;
+  const control = await Worker.create({
+    ...common,
+    taskQueue: TASK_QUEUES.control,
+    workflowsPath: fileURLToPath(new URL('../workflows/mod.ts', import.meta.url)),
+    activities: { ...createStorageActivities(deps) },
+    maxCachedWorkflows: 200,
+  });
+  const ingest = await Worker.create({
+    ...common,
+    taskQueue: TASK_QUEUES.ingest,
+    activities: { ...createIngestActivities(deps) },
+    maxConcurrentActivityTaskExecutions: options.shards + 1,
+  });
+  const running = [control, ingest].map((worker) => worker.run());
+  const ended = Promise.all(running).then(() => undefined)
+    .finally(() => connection.close());
+  await startActors(options);
+  const shutdown = (): void => {
+    for (const worker of [control, ingest]) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+  };
+  // One queue without a worker is worse than none: if one fails, both end.
+  for (const run of running) run.catch(shutdown);
+  return {
+    ended,
+    stop: async () => {
+      shutdown();
+      await ended;
+    },
+  };
+}
+
+/** Starts each shard's actor and the maintenance Schedule unless they are there. */
+async function startActors(options: WorkerOptions): Promise<void> {
+  const connection = await Connection.connect({ address: options.address });
+  try {
+    const client = new Client({ connection, namespace: options.namespace });
+    for (let shard = 0; shard < options.shards; shard += 1) {
+      const state: IngestShardState = {
+        shard,
+        ...options.legSeconds === undefined ? {} : { leg_seconds: options.legSeconds },
+        ...options.legsPerRun === undefined ? {} : { legs_per_run: options.legsPerRun },
+      };
+      await client.workflow.start('ingestShard', {
+        workflowId: ingestShardId(shard),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        taskQueue: TASK_QUEUES.control,
+        args: [state],
+      });
+    }
+    await startMaintenance(client);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function startMaintenance(client: Client): Promise<void> {
+  try {
+    await client.schedule.create({
+      scheduleId: MAINTENANCE_ID,
+      spec: { intervals: [{ every: MAINTENANCE_EVERY }] },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'maintainStorageOnce',
+        taskQueue: TASK_QUEUES.control,
+        workflowRunTimeout: '30 minutes',
+      },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 hour' },
+    });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What the ingest hands to the store: everything that can be computed before the log's lock is taken.
+ */
+
+/** A sample that knows its identity and its leaf, but not yet its place in the log. */
+export interface PreparedSample {
+  /** 32 lower-case hexadecimal digits. */
+  id: string;
+  seriesId: number;
+  metadataId: number;
+  /** Ordinal among the samples of the same meter and resource in its notification. */
+  ordinal: number;
+  /** Canonical UTC timestamp. */
+  timestamp: string;
+  /** Canonical decimal. */
+  volume: string;
+  /** RFC 6962 leaf hash of its entry. */
+  leaf: Uint8Array;
+}
+
+/** `origins.outcome`: what a notification came to. */
+export const ORIGIN_OUTCOMES = { samples: 1, unmatched: 2, without_volume: 3 } as const;
+
+/** A notification that was understood. */
+export interface PreparedOrigin {
+  /** 32 hexadecimal digits: the first 16 bytes of SHA-256 over source and origin. */
+  key: string;
+  source: string;
+  origin: string;
+  eventTypeId: number;
+  /** 8 bytes of the content digest as a signed 64-bit integer in decimal. */
+  content: string;
+  withoutVolume: number;
+  matched: boolean;
+  samples: PreparedSample[];
+  /** The bytes as received, for the quarantine should the content be in conflict with a former one. */
+  bytes: Uint8Array;
+  eventType: string;
+  via: string | null;
+  streamSequence: number | null;
+}
+
+/** A message that was not understood, kept as it came. */
+export interface PreparedReject {
+  bytes: Uint8Array;
+  reason: string;
+  /** Where in the message: a path, an offset, or the meter whose definition failed. */
+  place: string | null;
+  detail: string;
+  eventType: string | null;
+  origin: string | null;
+  via: string | null;
+  streamSequence: number | null;
+}
+
+export interface PreparedBatch {
+  /** Canonical UTC timestamp: when this batch entered the log. */
+  recordedAt: string;
+  definitionSetId: number;
+  origins: PreparedOrigin[];
+  rejects: PreparedReject[];
+}
+
+/** What became of a batch. `messages` = origins stored + duplicates + conflicts + quarantined. */
+export interface AppendOutcome {
+  samples: number;
+  origins: number;
+  duplicates: number;
+  conflicts: number;
+  unmatched: number;
+  withoutVolume: number;
+  quarantined: number;
+  /** First leaf index of the batch's samples; equal to `size` if it has none. */
+  firstLeaf: number;
+  size: number;
+}

@@ -1,0 +1,51 @@
+/**
+ * The names and time limits of everything that runs on Temporal: pure data, read by workflows, workers
+ * and clients alike. Workflow ids are business ids: one id, one actor.
+ */
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/** Task queues. Legs of ingest hold a slot for a minute each, hence a queue of their own. */
+export const TASK_QUEUES = {
+  control: 'nepho-control',
+  ingest: 'nepho-ingest',
+} as const;
+
+/** The actor that brings one shard of the intake into its log. */
+export function ingestShardId(shard: number): string {
+  return `ingest-shard-${shard}`;
+}
+
+/** The Schedule and the actor that keep partitions ahead of time and summaries fresh. */
+export const MAINTENANCE_ID = 'maintenance';
+export const MAINTENANCE_EVERY = '1 hour';
+
+/** How long a leg of ingest pulls before it returns its receipt. */
+export const INGEST_LEG_SECONDS = 60;
+
+/** Legs before `ingestShard` continues as new: about 3½ hours, some 1,500 events. */
+export const INGEST_LEGS_PER_RUN = 200;
+
+/**
+ * A leg reports each batch by heartbeat, so a dead worker is noticed after `heartbeatTimeout`. Its
+ * retries never end: what fails for good stops the actor by a non-retryable failure instead.
+ */
+export const INGEST_LEG_OPTIONS = {
+  taskQueue: TASK_QUEUES.ingest,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: {
+    initialInterval: '500 milliseconds',
+    backoffCoefficient: 2,
+    maximumInterval: '15 seconds',
+  },
+} satisfies ActivityOptions;
+
+export const MAINTENANCE_OPTIONS = {
+  taskQueue: TASK_QUEUES.control,
+  startToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 10 },
+} satisfies ActivityOptions;
+
+/** Bytes that an activity may return: histories carry receipts, never samples. */
+export const MAX_RECEIPT_BYTES = 4_096;
