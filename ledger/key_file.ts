@@ -83,7 +83,7 @@ export async function createKeyFile(path: string): Promise<void> {
   try {
     file = await open(path, 'wx', 0o600);
   } catch (cause) {
-    if ((cause as { code?: string }).code !== 'EEXIST') throw cause;
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
     throw new NephoError(
       'signing_key_exists',
       `Cannot make the signing key '${path}': the file exists, move it away first`,

@@ -12,12 +12,11 @@ export const nodeCrypto: typeof NodeCrypto | null = findNodeCrypto();
 /** True on Deno, whose `node:crypto` has other fast paths than Node's. */
 export const isDeno: boolean = 'Deno' in globalThis;
 
-interface ProcessWithBuiltins {
-  getBuiltinModule?: (name: string) => unknown;
+function findNodeCrypto(): typeof NodeCrypto | null {
+  const found: unknown = Reflect.get(globalThis, 'process')?.getBuiltinModule?.('node:crypto');
+  return isNodeCrypto(found) ? found : null;
 }
 
-function findNodeCrypto(): typeof NodeCrypto | null {
-  const { process } = globalThis as unknown as { process?: ProcessWithBuiltins };
-  const found = process?.getBuiltinModule?.('node:crypto');
-  return found === undefined ? null : found as typeof NodeCrypto;
+function isNodeCrypto(value: unknown): value is typeof NodeCrypto {
+  return typeof value === 'object' && value !== null && 'createHash' in value;
 }
