@@ -1,0 +1,71 @@
+/** The `nepho` command: a table of sub-commands, each in a file of its own that registers itself. */
+import process from 'node:process';
+import { Command, CommanderError } from 'commander';
+import { errorMessage, isNephoError } from '../meters/errors.ts';
+import { maskSecrets } from './mask_secrets.ts';
+
+/** Statuses of the process. */
+export const STATUS = { done: 0, failed: 1, usage: 2 } as const;
+
+/**
+ * The file of each command. A file is loaded only when its command, or the list of all, is asked for:
+ * the worker's packages alone take a second to load.
+ */
+const COMMANDS: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  start: () => import('./start.ts'),
+  bridge: () => import('./bridge.ts'),
+  migrate: () => import('./migrate.ts'),
+};
+
+/**
+ * Runs one command line and sets the exit status: 0 done, 1 failed, 2 not understood. What fails is told
+ * in one sentence on standard error, without a stack trace.
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command('nepho')
+    .description('Metering for OpenStack-like clouds that billing can rely on and anyone can check')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: () => {} });
+  const name = args.find((arg) => !arg.startsWith('-'));
+  const load = name === undefined ? undefined : COMMANDS[name];
+  const modules = load === undefined
+    ? await Promise.all(Object.values(COMMANDS).map((each) => each()))
+    : [await load()];
+  for (const module of modules) module.register(program);
+  for (const command of allCommands(program)) {
+    command.exitOverride().configureOutput({ outputError: () => {} });
+  }
+  return program;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0 || error.code === 'commander.help') return STATUS.done;
+    process.stderr.write(`${sentenceOf(error)}\n`);
+    return STATUS.usage;
+  }
+  const code = isNephoError(error) ? ` (${error.code})` : '';
+  process.stderr.write(`${maskSecrets(errorMessage(error))}${code}\n`);
+  return isNephoError(error) && error.code === 'usage_invalid' ? STATUS.usage : STATUS.failed;
+}
+
+/** commander writes `error: unknown option '--x'` and its guess on a line of its own. */
+function sentenceOf(error: CommanderError): string {
+  const text = error.message.replace(/^error: /, '').replaceAll('\n', ' ').trim();
+  return `Cannot read the command line: ${text}; see \`nepho --help\``;
+}
+
+function* allCommands(command: Command): Generator<Command> {
+  yield command;
+  for (const child of command.commands) yield* allCommands(child);
+}
