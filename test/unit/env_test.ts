@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { PROJECT_DIR, readSettings, unknownVariables, variableNotes } from '../../cli/env.ts';
+import { PROJECT_DIR, readSettings, unknownVariables } from '../../cli/env.ts';
+import { variableNotes } from '../../cli/environment_schema.ts';
 import { errorMessage, isNephoError } from '../../meters/errors.ts';
 
 function faultsOf(environment: Record<string, string>): string[] {
@@ -57,12 +58,14 @@ test('readSettings never shows the value of a secret', () => {
   assert.ok(!faults.join('\n').includes('hunt3r'));
 });
 
-test('readSettings refuses a signing key that is given twice', () => {
-  const faults = faultsOf({
-    NEPHO_SIGNING_KEY: 'PRIVATE+KEY+nepho.example',
-    NEPHO_SIGNING_KEY_FILE: '/run/key',
+test('readSettings takes several signing keys, the newest first', () => {
+  const key = (body: string) => `-----BEGIN PRIVATE KEY-----\\n${body}\\n-----END PRIVATE KEY-----`;
+  const { signingKeys, signingKeyFiles } = readSettings({
+    NEPHO_SIGNING_KEY: `${key('new')}\\n${key('old')}`,
+    NEPHO_SIGNING_KEY_FILE: '/run/a.key:/run/b.key',
   });
-  assert.match(faults.join(), /set only one of them/);
+  assert.deepEqual(signingKeys.map((each) => /new|old/.exec(each)?.[0]), ['new', 'old']);
+  assert.deepEqual(signingKeyFiles, ['/run/a.key', '/run/b.key']);
 });
 
 test('readSettings accepts each variable at its own example', () => {

@@ -1,0 +1,204 @@
+/** Every environment variable: its class of values, an example, its meaning and what holds without it. */
+import { z } from 'zod';
+import { assert } from '../meters/assert.ts';
+
+export const DEFAULT_HTTP_PORT = 8777;
+export const MAX_SHARDS = 256;
+
+/** What a variable is for, shown in docs/running.md and in the sentence about a fault. */
+export interface VariableNote {
+  /** The class of its values, as it follows 'is not'. */
+  kind: string;
+  example: string;
+  meaning: string;
+  /** What holds when it is not set. */
+  fallback: string;
+  /** Its value is never shown. */
+  secret?: boolean;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'fatal'] as const;
+const LOG_FORMATS = ['auto', 'human', 'json'] as const;
+
+const notes = z.registry<VariableNote>();
+
+const text = z.string();
+const port = z.string().regex(/^\d{1,5}$/).transform(Number).pipe(z.int().max(65_535));
+const count = z.string().regex(/^\d{1,9}$/).transform(Number);
+const name = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i);
+
+/** Every variable. A schema that is optional gives `undefined`, which `settingsOf` names a default for. */
+export const environmentSchema = z.object({
+  NEPHO_HOME: variable(text, {
+    kind: 'a folder',
+    example: '/var/lib/nepho',
+    meaning: 'where the embedded system keeps its data, keys and state',
+    fallback: '`.nepho` in the project',
+  }),
+  NEPHO_URL: variable(urlOf('http:', 'https:'), {
+    kind: 'an http or https address',
+    example: 'https://metering.example:8777',
+    meaning: 'the API that the commands talk to',
+    fallback: 'the running embedded system',
+  }),
+  NEPHO_TOKEN: variable(text.min(8), {
+    kind: 'a token of at least 8 characters',
+    example: 'nepho_op_…',
+    meaning: 'the key that the commands present to the API',
+    fallback: 'the operator key of the embedded system',
+    secret: true,
+  }),
+  DATABASE_URL: variable(urlOf('postgres:', 'postgresql:'), {
+    kind: 'a PostgreSQL address',
+    example: 'postgres://nepho@db.example/nepho',
+    meaning: 'the database',
+    fallback: 'PGlite in the embedded system; required when deployed',
+    secret: true,
+  }),
+  NEPHO_NATS_URL: variable(urlOf('nats:', 'tls:', 'ws:', 'wss:'), {
+    kind: 'a NATS address',
+    example: 'nats://nats.example:4222',
+    meaning: 'the NATS server with JetStream',
+    fallback: 'started by the embedded system; required when deployed',
+    secret: true,
+  }),
+  NEPHO_TEMPORAL_ADDRESS: variable(text.regex(/^[^\s/]+:\d{1,5}$/), {
+    kind: 'a host and port',
+    example: 'temporal.example:7233',
+    meaning: 'the Temporal server',
+    fallback: 'started by the embedded system; required when deployed',
+  }),
+  NEPHO_TEMPORAL_NAMESPACE: variable(name, {
+    kind: 'a namespace: letters, digits, dots and hyphens',
+    example: 'metering',
+    meaning: "Temporal's namespace",
+    fallback: '`default`',
+  }),
+  NEPHO_RABBITMQ_URL: variable(urlOf('amqp:', 'amqps:'), {
+    kind: 'an AMQP address',
+    example: 'amqp://nepho:…@rabbit.example:5672/',
+    meaning: "the cloud's RabbitMQ, for `nepho bridge`",
+    fallback: 'given by `--rabbitmq`',
+    secret: true,
+  }),
+  NEPHO_SHARDS: variable(count.pipe(z.int().min(1).max(MAX_SHARDS)), {
+    kind: `a whole number from 1 to ${MAX_SHARDS}`,
+    example: '4',
+    meaning: 'partitions of the intake, each with its own log; fixed at the first start',
+    fallback: '2',
+  }),
+  NEPHO_SOURCE: variable(text.max(255), {
+    kind: 'a name of at most 255 characters',
+    example: 'openstack',
+    meaning: 'the source that samples name',
+    fallback: '`openstack`',
+  }),
+  NEPHO_DEFINITIONS: variable(text, {
+    kind: 'a list of folders, separated by a colon',
+    example: '/etc/ceilometer/meters.d:/etc/nepho/meters.d',
+    meaning: 'folders of definition files; the first to define a meter wins',
+    fallback: '`definitions` in the project',
+  }),
+  NEPHO_SIGNING_KEY: variable(text.includes('PRIVATE KEY'), {
+    kind: 'a private key in PKCS#8 PEM, its line ends perhaps written \\n',
+    example: '-----BEGIN PRIVATE KEY-----\\n…\\n-----END PRIVATE KEY-----',
+    meaning: 'the keys that sign the logs, the newest first',
+    fallback: 'made at the first embedded start; this or the file is required when deployed',
+    secret: true,
+  }),
+  NEPHO_SIGNING_KEY_FILE: variable(text, {
+    kind: 'a list of files, separated by a colon',
+    example: '/run/secrets/nepho-signing.key',
+    meaning: 'files that hold the signing keys, readable by their owner only, the newest first',
+    fallback: '`keys/signing.key` under NEPHO_HOME in the embedded system',
+  }),
+  NEPHO_DEPLOYMENT: variable(name, {
+    kind: 'a name: letters, digits, dots and hyphens',
+    example: 'metering.cloud.example',
+    meaning: 'the first part of the name of each log; fixed at the first start',
+    fallback: '`nepho.example`',
+  }),
+  NEPHO_HTTP_HOST: variable(text.regex(/^[^\s/]+$/), {
+    kind: 'an address to listen on',
+    example: '0.0.0.0',
+    meaning: 'where the API listens',
+    fallback: '`127.0.0.1`',
+  }),
+  NEPHO_HTTP_PORT: variable(port, {
+    kind: 'a port from 0 to 65535',
+    example: '8777',
+    meaning: 'the port of the API, 0 for any',
+    fallback: `\`${DEFAULT_HTTP_PORT}\`, or the next free one in the embedded system`,
+  }),
+  NEPHO_LOG_LEVEL: variable(z.enum(LOG_LEVELS), {
+    kind: `one of ${LOG_LEVELS.join(', ')}`,
+    example: 'debug',
+    meaning: 'the lowest level that is logged',
+    fallback: '`info`',
+  }),
+  NEPHO_LOG_FORMAT: variable(z.enum(LOG_FORMATS), {
+    kind: `one of ${LOG_FORMATS.join(', ')}`,
+    example: 'json',
+    meaning: 'how log lines look on standard error',
+    fallback: '`auto`: for people on a terminal, else JSON lines',
+  }),
+  NEPHO_TEMPORAL_CLI: variable(text, {
+    kind: 'a program file',
+    example: '/usr/local/bin/temporal',
+    meaning: "Temporal's command line, which holds its development server",
+    fallback: 'looked for, then made: see below',
+  }),
+  NEPHO_NATS_SERVER: variable(text, {
+    kind: 'a program file',
+    example: '/usr/sbin/nats-server',
+    meaning: 'nats-server, 2.10 or newer',
+    fallback: 'looked for, then made: see below',
+  }),
+  NEPHO_PGLITE_PASSWORD: variable(text.min(8), {
+    kind: 'a password of at least 8 characters',
+    example: 'a1b2c3d4e5f6',
+    meaning: 'the password of the embedded PGlite, which `nepho start` makes and hands on',
+    fallback: 'no password is asked for',
+    secret: true,
+  }),
+  XDG_CACHE_HOME: variable(text, {
+    kind: 'a folder',
+    example: '/var/cache',
+    meaning: 'programs that nepho makes or fetches are kept in `nepho/bin` under it',
+    fallback: '`~/.cache`',
+  }),
+  PATH: variable(text, {
+    kind: 'a list of folders',
+    example: '/usr/bin:/usr/local/go/bin',
+    meaning: 'where installed programs are looked for',
+    fallback: 'nothing is looked for',
+  }),
+  HOME: variable(text, {
+    kind: 'a folder',
+    example: '/home/nepho',
+    meaning: 'the home of the user, for the cache',
+    fallback: "the system's temporary folder",
+  }),
+});
+
+/** The note of each variable by name, in the order of the documentation. */
+export function variableNotes(): [string, VariableNote][] {
+  return Object.entries(environmentSchema.shape).map(([key, schema]) => {
+    const note = notes.get(schema);
+    assert(note !== undefined, `variable ${key} has a note`);
+    return [key, note];
+  });
+}
+
+function variable<T extends z.ZodType<unknown, string>>(schema: T, note: VariableNote) {
+  const optional = schema.optional();
+  notes.add(optional, note);
+  return optional;
+}
+
+function urlOf(...protocols: string[]) {
+  return z.string().refine((value) => {
+    const url = URL.canParse(value) ? new URL(value) : null;
+    return url !== null && url.hostname !== '' && protocols.includes(url.protocol);
+  });
+}
