@@ -1,0 +1,59 @@
+/** Where something stands in a definition file: lines and columns (UTF-16 units) from 1. */
+export interface Place {
+  file: string;
+  line: number;
+  column: number;
+}
+
+/** Something wrong in a definition file, and what to do about it. */
+export interface Fault extends Place {
+  code: FaultCode;
+  message: string;
+  remedy: string;
+}
+
+export type FaultCode =
+  | 'file_too_large'
+  | 'yaml_invalid'
+  | 'metric_missing'
+  | 'definition_invalid'
+  | 'key_missing'
+  | 'key_unknown'
+  | 'key_duplicate'
+  | 'name_duplicate'
+  | 'value_invalid'
+  | 'type_invalid'
+  | 'pattern_invalid'
+  | 'path_invalid'
+  | 'plugin_invalid'
+  | 'lookup_invalid';
+
+/** Collects what is found, so that one run tells everything. */
+export class FaultList {
+  readonly faults: Fault[] = [];
+  readonly warnings: Fault[] = [];
+
+  /** Refuses the file. */
+  fault(code: FaultCode, place: Place, message: string, remedy: string): void {
+    this.faults.push(made(code, place, message, remedy));
+  }
+
+  /** Tells of something that Ceilometer passes over in silence. */
+  warn(code: FaultCode, place: Place, message: string, remedy: string): void {
+    this.warnings.push(made(code, place, message, remedy));
+  }
+}
+
+function made(code: FaultCode, place: Place, message: string, remedy: string): Fault {
+  return { file: place.file, line: place.line, column: place.column, code, message, remedy };
+}
+
+/** `file:line:column: code: message. remedy.` */
+export function formatFault(fault: Fault): string {
+  const { file, line, column, code, message, remedy } = fault;
+  return `${file}:${line}:${column}: ${code}: ${message}. ${remedy}.`;
+}
+
+export function formatPlace({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
