@@ -163,10 +163,13 @@ CREATE TABLE "series" (
 --> statement-breakpoint
 CREATE INDEX "api_keys_created_at" ON "api_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "batches_recorded_at" ON "batches" USING btree ("recorded_at");--> statement-breakpoint
+CREATE INDEX "batches_min_ts" ON "batches" USING btree ("min_ts");--> statement-breakpoint
+CREATE INDEX "batches_max_ts" ON "batches" USING btree ("max_ts");--> statement-breakpoint
 CREATE INDEX "origins_received_at" ON "origins" USING brin ("received_at");--> statement-breakpoint
 CREATE INDEX "quarantine_status" ON "quarantine" USING btree ("status","quarantine_id");--> statement-breakpoint
-CREATE INDEX "quarantine_origin" ON "quarantine" USING btree ("origin");--> statement-breakpoint
+CREATE INDEX "quarantine_origin" ON "quarantine" USING hash ("origin");--> statement-breakpoint
 CREATE INDEX "samples_series_ts" ON "samples" USING btree ("series_id","ts");--> statement-breakpoint
+CREATE INDEX "samples_ts" ON "samples" USING brin ("ts" timestamptz_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);--> statement-breakpoint
 CREATE INDEX "samples_position" ON "samples" USING brin ("position" int8_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);--> statement-breakpoint
 CREATE INDEX "samples_id" ON "samples" USING brin ("id" uuid_bloom_ops(n_distinct_per_range = 3200, false_positive_rate = 0.01)) WITH (pages_per_range = 32, autosummarize = on);--> statement-breakpoint
 CREATE INDEX "series_resource" ON "series" USING btree ("resource_id");--> statement-breakpoint

@@ -55,4 +55,8 @@ export const batches = pgTable('batches', {
   /** The span of `samples.ts`, both ends included: a reader of the log prunes partitions by it. */
   minTs: instant('min_ts').notNull(),
   maxTs: instant('max_ts').notNull(),
-}, (table) => [index('batches_recorded_at').on(table.recordedAt)]);
+}, (table) => [
+  index('batches_recorded_at').on(table.recordedAt),
+  index('batches_min_ts').on(table.minTs),
+  index('batches_max_ts').on(table.maxTs),
+]);

@@ -24,5 +24,5 @@ export const quarantine = pgTable('quarantine', {
   note: text('note'),
 }, (table) => [
   index('quarantine_status').on(table.status, table.quarantineId),
-  index('quarantine_origin').on(table.origin),
+  index('quarantine_origin').using('hash', table.origin),
 ]);

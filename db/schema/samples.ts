@@ -19,6 +19,7 @@ export const samples = pgTable('samples', {
   volume: numeric('volume').notNull(),
 }, (table) => [
   index('samples_series_ts').on(table.seriesId, table.ts),
+  index('samples_ts').using('brin', table.ts.op('timestamptz_minmax_multi_ops')),
   index('samples_position').using('brin', table.position.op('int8_minmax_multi_ops')),
   index('samples_id').using('brin', table.id.op('uuid_bloom_ops')),
 ]);

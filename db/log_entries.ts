@@ -1,0 +1,160 @@
+import { encodeSampleEntry } from '../ledger/entry.ts';
+import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
+import { NephoError } from '../meters/errors.ts';
+import type { MeterType } from '../meters/sample.ts';
+import type { Queryable } from './client.ts';
+import { withDatabaseErrors } from './errors.ts';
+
+/** Leaves `from` (included) to `to` (excluded). */
+export interface LeafRange {
+  from: number;
+  to: number;
+}
+
+/** Leaves that one call may read: 256 bundles. */
+export const MAX_ENTRIES = 65_536;
+
+/**
+ * The entries of a log, as the canonical text whose UTF-8 is hashed: rebuilt from rows for samples, as
+ * stored for other records. Fewer than asked for if the log is shorter. All tenants' data: an operator's.
+ *
+ * @throws {NephoError} `log_damaged` when entries are missing in between, `range_invalid`
+ */
+export async function readEntries(
+  db: Queryable,
+  logId: number,
+  { from, to }: LeafRange,
+): Promise<string[]> {
+  checkRange(from, to);
+  if (from === to) return [];
+  return await withDatabaseErrors(`read entries ${from} to ${to} of log ${logId}`, async () => {
+    const range = { from: positionOf(logId, from), to: positionOf(logId, to) };
+    const batches = await batchesOf(db, logId, range);
+    const entries = [...await sampleEntries(db, range, batches), ...await recordEntries(db, range)];
+    entries.sort((a, b) => a.position - b.position);
+    entries.forEach(({ position }, index) => {
+      if (position !== range.from + index) throw missing(logId, from + index);
+    });
+    return entries.map(({ text }) => text);
+  });
+}
+
+interface Entry {
+  position: number;
+  text: string;
+}
+
+interface Batch {
+  position: number;
+  recordedAt: string;
+  definitions: string;
+  minTs: string;
+  maxTs: string;
+}
+
+interface SampleRow {
+  position: bigint;
+  ts: string;
+  id: string;
+  ordinal: number | null;
+  volume: string;
+  meter: string;
+  type: MeterType;
+  unit: string;
+  project_id: string | null;
+  user_id: string | null;
+  resource_id: string;
+  source: string;
+  origin: string;
+  metadata: string;
+}
+
+/** The batches that begin in the range, and the one before it. */
+async function batchesOf(db: Queryable, logId: number, range: LeafRange): Promise<Batch[]> {
+  const { rows } = await db.query<
+    { position: bigint; recorded_at: string; digest: string; min_ts: string; max_ts: string }
+  >(
+    `SELECT b.position, b.recorded_at, encode(d.digest, 'hex') AS digest, b.min_ts, b.max_ts
+     FROM batches b JOIN definition_sets d USING (definition_set_id)
+     WHERE b.position < $2 AND b.position >= coalesce(
+       (SELECT max(position) FROM batches WHERE position <= $1 AND position >= $3), $1)
+     ORDER BY b.position`,
+    [range.from, range.to, positionOf(logId, 0)],
+  );
+  return rows.map((row) => ({
+    position: Number(row.position),
+    recordedAt: row.recorded_at,
+    definitions: row.digest,
+    minTs: row.min_ts,
+    maxTs: row.max_ts,
+  }));
+}
+
+async function sampleEntries(
+  db: Queryable,
+  range: LeafRange,
+  batches: readonly Batch[],
+): Promise<Entry[]> {
+  const [first, ...others] = batches;
+  if (first === undefined) return [];
+  // The span of time lets the server look into the partitions concerned alone.
+  const minTs = others.reduce((min, { minTs }) => minTs < min ? minTs : min, first.minTs);
+  const maxTs = others.reduce((max, { maxTs }) => maxTs > max ? maxTs : max, first.maxTs);
+  const { rows } = await db.query<SampleRow>(
+    `SELECT s.position, s.ts, replace(s.id::text, '-', '') AS id, s.ordinal, s.volume,
+       r.meter, r.type, r.unit, r.project_id, r.user_id, r.resource_id, r.source,
+       o.origin, encode(m.digest, 'hex') AS metadata
+     FROM samples s
+     JOIN series r USING (series_id) JOIN metadata m USING (metadata_id)
+     JOIN origins o USING (origin_id)
+     WHERE s.position >= $1 AND s.position < $2 AND s.ts >= $3 AND s.ts <= $4
+     ORDER BY s.position`,
+    [range.from, range.to, minTs, maxTs],
+  );
+  let batch = 0;
+  return rows.map((row) => {
+    const position = Number(row.position);
+    while (batch + 1 < batches.length && (batches[batch + 1]?.position ?? 0) <= position) {
+      batch += 1;
+    }
+    const { recordedAt, definitions } = batches[batch] ?? first;
+    return { position, text: sampleEntry(row, { recordedAt, definitions }) };
+  });
+}
+
+function sampleEntry(row: SampleRow, batch: { recordedAt: string; definitions: string }): string {
+  const { ts, ordinal, ...fields } = row;
+  return encodeSampleEntry({
+    ...fields,
+    timestamp: ts,
+    index: ordinal ?? 0,
+    recorded_at: batch.recordedAt,
+    definitions: batch.definitions,
+  });
+}
+
+async function recordEntries(db: Queryable, range: LeafRange): Promise<Entry[]> {
+  const { rows } = await db.query<{ position: bigint; entry: string }>(
+    'SELECT position, entry FROM records WHERE position >= $1 AND position < $2',
+    [range.from, range.to],
+  );
+  return rows.map((row) => ({ position: Number(row.position), text: row.entry }));
+}
+
+function checkRange(from: number, to: number): void {
+  const isSound = Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 &&
+    to >= from && to <= LEAVES_PER_LOG && to - from <= MAX_ENTRIES;
+  if (isSound) return;
+  throw new NephoError(
+    'range_invalid',
+    `Cannot read entries ${from} to ${to}: ask for 0 to ${MAX_ENTRIES} entries in order`,
+  );
+}
+
+function missing(logId: number, leaf: number): NephoError {
+  return new NephoError(
+    'log_damaged',
+    `Cannot read entry ${leaf} of log ${logId}: it is not in the database, restore it from a backup`,
+    { context: { log_id: logId, leaf } },
+  );
+}
