@@ -8,6 +8,8 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 /** Levels beyond those that a notification may have: an entry wraps one. */
 const MAX_DEPTH = MAX_JSON_DEPTH + 8;
+/** Up to so many keys, sorting by insertion is twice as fast as sort(). Metadata has some twenty. */
+const FEW_KEYS = 32;
 
 /**
  * The canonical form of a JSON value by RFC 8785: keys in the order of their UTF-16 units, numbers as
@@ -66,9 +68,8 @@ function writeList(list: readonly JsonValue[], depth: number): string {
 }
 
 function writeObject(object: JsonObject, depth: number): string {
-  // Object.keys gives own keys alone, `__proto__` among them when JSON.parse made it;
-  // sort() without a comparison compares UTF-16 units, as the RFC asks.
-  const keys = Object.keys(object).sort();
+  // Object.keys gives own keys alone, `__proto__` among them when JSON.parse made it.
+  const keys = sortKeys(Object.keys(object));
   let text = '{';
   for (const key of keys) {
     const value = object[key];
@@ -77,6 +78,20 @@ function writeObject(object: JsonObject, depth: number): string {
     text += text.length === 1 ? member : `,${member}`;
   }
   return `${text}}`;
+}
+
+/** In the order of their UTF-16 units, as the RFC asks and as `<` and sort() compare texts. */
+function sortKeys(keys: string[]): string[] {
+  if (keys.length > FEW_KEYS) return keys.sort();
+  for (let i = 1; i < keys.length; i += 1) {
+    const key = keys[i] ?? '';
+    let place = i;
+    for (; place > 0 && (keys[place - 1] ?? '') > key; place -= 1) {
+      keys[place] = keys[place - 1] ?? '';
+    }
+    keys[place] = key;
+  }
+  return keys;
 }
 
 function notJson(what: string): NephoError {

@@ -130,3 +130,12 @@ test('canonicalJson gives one text for equal values, whatever the order of their
     assert.deepEqual(JSON.parse(text), plain);
   }));
 });
+
+test('canonicalJson orders few and many keys alike', () => {
+  const keys = fc.uniqueArray(fc.string({ unit: 'binary', maxLength: 6 }), { maxLength: 80 });
+  fc.assert(fc.property(keys, (some) => {
+    const text = canonicalJson(Object.fromEntries(some.map((key) => [key, null])));
+    const expected = [...some].sort().map((key) => `${JSON.stringify(key)}:null`);
+    assert.equal(text, `{${expected.join(',')}}`);
+  }));
+});

@@ -16,7 +16,11 @@ import { formatMicros } from '../../meters/timestamp.ts';
 import { testSample } from '../support/memory_log.ts';
 
 const hex = (digits: number) =>
-  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: digits, maxLength: digits });
+  fc.string({
+    unit: fc.nat(15).map((digit) => digit.toString(16)),
+    minLength: digits,
+    maxLength: digits,
+  });
 const text = () => fc.string({ unit: 'binary', maxLength: 40 });
 const time = () =>
   fc.bigInt({ min: 0n, max: 250_000_000_000_000_000n }).map((micros) => formatMicros(micros));
@@ -120,7 +124,11 @@ test('parseEntry refuses records that are no entries', () => {
   for (const [key, values] of Object.entries(wrong)) {
     for (const bad of values) {
       const record = canonicalJson({ ...value, [key]: bad });
-      assert.throws(() => parseEntry(record), code('entry_invalid'), `${key} ${String(bad)}`);
+      assert.throws(
+        () => parseEntry(record),
+        code('entry_invalid'),
+        `${key} ${JSON.stringify(bad)}`,
+      );
     }
     const { [key]: _, ...without } = value;
     assert.throws(() => parseEntry(canonicalJson(without)), code('entry_invalid'), key);
