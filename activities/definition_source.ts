@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { findOrMakeDefinitionSet } from '../db/definition_sets.ts';
+import { enterDefinitionSet } from '../db/enter_definition_set.ts';
 import { definitionsDigest } from '../ledger/identity.ts';
 import { compileDefinitions } from '../meters/definition_compile.ts';
 import type { DefinitionFile, DefinitionSet, Fault } from '../meters/definition_compile.ts';
@@ -80,7 +80,7 @@ export class DefinitionSource {
       if (digest === this.#seen) return;
       const compiled = compileDefinitions(files);
       if (compiled.ok) {
-        const definitionSetId = await findOrMakeDefinitionSet(this.#pool, { digest, files });
+        const definitionSetId = await enterDefinitionSet(this.#pool, { digest, files });
         this.#current = { set: compiled.set, digest, definitionSetId };
         this.#fault = null;
       } else {

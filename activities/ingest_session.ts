@@ -225,5 +225,6 @@ function asDelivery(message: IntakeMessage): Delivery {
     via: message.via,
     streamSequence: message.sequence,
     deliveryCount: message.deliveryCount,
+    fault: message.fault,
   };
 }

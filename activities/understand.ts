@@ -1,13 +1,7 @@
 import { contentDigest, contentWord, originKey, originOf } from '../ledger/identity.ts';
 import type { DefinitionSet } from '../meters/definition_compile.ts';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
-import {
-  MAX_AGE_DAYS,
-  MAX_AHEAD_DAYS,
-  MAX_ID_LENGTH,
-  MAX_NAME_LENGTH,
-  MAX_NOTIFICATION_BYTES,
-} from '../meters/limits.ts';
+import { MAX_AGE_DAYS, MAX_AHEAD_DAYS, MAX_ID_LENGTH } from '../meters/limits.ts';
 import { decodeNotification } from '../meters/notification.ts';
 import type { Notification } from '../meters/notification.ts';
 import type { Reading } from '../meters/sample.ts';
@@ -27,6 +21,8 @@ export interface Delivery {
   streamSequence: number | null;
   /** 1 at the first delivery. */
   deliveryCount: number;
+  /** Why the body could not be had, null if it is here. */
+  fault: NephoError | null;
 }
 
 /** A notification with what the definitions read from it. */
@@ -73,7 +69,7 @@ export function understand(
   let notification: Notification | null = null;
   try {
     if (delivery.deliveryCount > MAX_DELIVERIES) throw exhausted(delivery);
-    if (delivery.bytes.byteLength > MAX_NOTIFICATION_BYTES) throw tooLarge(delivery);
+    if (delivery.fault !== null) throw delivery.fault;
     notification = decodeNotification(delivery.bytes);
     return read(notification, delivery, context);
   } catch (error) {
@@ -90,7 +86,6 @@ function read(
   delivery: Delivery,
   context: UnderstandContext,
 ): Understood {
-  checkStorableText(notification.eventType, 'event_type', MAX_NAME_LENGTH);
   const origin = originOf(notification);
   checkStorableText(origin, 'message_id', MAX_ID_LENGTH);
   const extraction = context.definitions.extract(notification);
@@ -158,12 +153,5 @@ function exhausted(delivery: Delivery): NephoError {
     'delivery_exhausted',
     `Cannot take a message that was delivered ${delivery.deliveryCount} times without being stored: ` +
       "read the worker's log for what stopped it, then retry it",
-  );
-}
-
-function tooLarge(delivery: Delivery): NephoError {
-  return new NephoError(
-    'too_large',
-    `Cannot read a notification of ${delivery.bytes.byteLength} bytes: at most ${MAX_NOTIFICATION_BYTES} are read`,
   );
 }

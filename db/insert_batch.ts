@@ -48,15 +48,12 @@ export async function insertBatch(
   sorted: SortedOrigins,
 ): Promise<number> {
   const rejects = [...batch.rejects, ...sorted.conflicts.map(conflictReject)];
-  const [quarantined] = await Promise.all([
-    insertRejects(tx, head.logId, rejects, batch.recordedAt),
-    insertOrigins(tx, head, sorted.fresh, batch.recordedAt),
-    insertSamples(tx, head, sorted.fresh),
-    insertBatchRow(tx, head, batch, sorted.fresh),
-    countEvents(tx, head.logId, sorted.fresh, batch.recordedAt),
-    countRedeliveries(tx, sorted.duplicates),
-  ]);
-  return quarantined;
+  await insertOrigins(tx, head, sorted.fresh, batch.recordedAt);
+  await insertSamples(tx, head, sorted.fresh);
+  await insertBatchRow(tx, head, batch, sorted.fresh);
+  await countEvents(tx, head.logId, sorted.fresh, batch.recordedAt);
+  await countRedeliveries(tx, sorted.duplicates);
+  return await insertRejects(tx, head.logId, rejects, batch.recordedAt);
 }
 
 async function insertOrigins(

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { bytesEqual, encodeHex } from '../ledger/bytes.ts';
+import { bytesEqual, concatBytes, encodeHex } from '../ledger/bytes.ts';
 import { formatCheckpoint } from '../ledger/checkpoint.ts';
 import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
 import { leafHash } from '../ledger/merkle.ts';
@@ -167,22 +167,22 @@ export class LogWriter {
     this.#options.onSigned?.(performance.now() - started);
     const originsCount = moved.originsCount ?? head.originsCount;
     const now = this.#options.now();
-    await Promise.all([
-      writeTiles(tx, head.logId, tiles),
-      note === null ? null : tx.query({
+    await writeTiles(tx, head.logId, tiles);
+    if (note !== null) {
+      await tx.query({
         name: 'write_checkpoint',
         text: `INSERT INTO checkpoints (log_id, size, root, note, signed_at)
                VALUES ($1, $2, $3, $4, $5)`,
         values: [head.logId, tree.size, root, note, now],
-      }),
-      tx.query({
-        name: 'move_head',
-        text:
-          `UPDATE logs SET size = $2, root = $3, frontier = $4, origins_count = $5, updated_at = $6
-               WHERE log_id = $1`,
-        values: [head.logId, tree.size, root, encodeFrontier(tree), originsCount, now],
-      }),
-    ]);
+      });
+    }
+    await tx.query({
+      name: 'move_head',
+      text: `UPDATE logs SET size = $2, root = $3, frontier = $4, origins_count = $5,
+               updated_at = $6
+             WHERE log_id = $1`,
+      values: [head.logId, tree.size, root, encodeFrontier(tree), originsCount, now],
+    });
     this.#head = { ...head, ...moved, originsCount, tree };
   }
 }
@@ -203,7 +203,7 @@ async function writeTiles(
       text: `INSERT INTO tiles (log_id, level, tile, hashes) VALUES ($1, $2, $3, $4)
              ON CONFLICT (log_id, level, tile) DO UPDATE SET hashes = tiles.hashes || excluded.hashes
              WHERE octet_length(tiles.hashes) = $5`,
-      values: [logId, level, tile, hashes, offset * HASH_BYTES],
+      values: [logId, level, tile, concatBytes(hashes), offset * HASH_BYTES],
     });
     assert(grown.rowCount === 1, `tile ${level}/${tile} of log ${logId} grows at ${offset}`);
   }
