@@ -15,7 +15,7 @@ import { MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SAMPLES_PER_NOTIFICATION } from './
 import type { Notification } from './notification.ts';
 import { isTruthy } from './path_compare.ts';
 import { type Datum, type Effort, MAX_PATH_STEPS, rootDatum } from './path_compile.ts';
-import type { Reading } from './sample.ts';
+import type { MeterType, Reading } from './sample.ts';
 import { checkStorableText } from './storable_text.ts';
 import { parseTimestamp } from './timestamp.ts';
 
@@ -39,6 +39,8 @@ interface Extracting {
   readonly readings: Reading[];
   readonly withoutVolume: string[];
   readonly metadata: Map<string, JsonObject>;
+  /** The attribute being read, for errors. */
+  place: string;
   timestamp: string | null;
   userId: string | null | undefined;
   projectId: string | null | undefined;
@@ -82,26 +84,27 @@ export function extractReadings(
     readings: [],
     withoutVolume: [],
     metadata: new Map(),
+    place: '',
     timestamp: null,
     userId: undefined,
     projectId: undefined,
   };
   for (const definition of definitions) {
-    if (definition.lookup !== null) extractLookup(definition, definition.lookup, extracting);
-    else if (definition.each !== null) extractEach(definition, definition.each, extracting);
-    else extractOne(definition, extracting.root, extracting);
+    try {
+      if (definition.lookup !== null) extractLookup(definition, definition.lookup, extracting);
+      else if (definition.each !== null) extractEach(definition, definition.each, extracting);
+      else extractOne(definition, extracting.root, extracting);
+    } catch (error) {
+      throw explained(error, definition, extracting.place);
+    }
   }
   const { readings, withoutVolume } = extracting;
   return { matched: true, readings, withoutVolume };
 }
 
 function extractEach(definition: MeterDefinition, each: Rule, extracting: Extracting): void {
-  const { root, effort } = extracting;
-  const found = guard(
-    definition,
-    'each',
-    () => each.data(root, effort, MAX_SAMPLES_PER_NOTIFICATION + 1),
-  );
+  extracting.place = 'each';
+  const found = each.data(extracting.root, extracting.effort, MAX_SAMPLES_PER_NOTIFICATION + 1);
   if (found.length === 0) extracting.withoutVolume.push(definition.name);
   if (found.length > MAX_SAMPLES_PER_NOTIFICATION) throw tooMany(definition);
   for (const datum of found) extractOne(definition, datum, extracting);
@@ -109,10 +112,7 @@ function extractEach(definition: MeterDefinition, each: Rule, extracting: Extrac
 
 function extractOne(definition: MeterDefinition, from: Datum, extracting: Extracting): void {
   const { rules } = definition;
-  const { effort } = extracting;
-  const read = (attribute: Attribute): JsonValue =>
-    guard(definition, attribute, () => rules[attribute]?.first(from, effort) ?? null);
-  const volume = read('volume');
+  const volume = read('volume', rules.volume, from, extracting);
   if (volume === null) {
     extracting.withoutVolume.push(definition.name);
     return;
@@ -120,14 +120,25 @@ function extractOne(definition: MeterDefinition, from: Datum, extracting: Extrac
   addReading(definition, from, extracting, {
     volume,
     // What finds nothing stands for itself, as in the ancestor.
-    name: rules.name.constant ?? read('name') ?? rules.name.text,
-    type: rules.type.constant ?? read('type') ?? rules.type.text,
-    unit: rules.unit.constant ?? read('unit') ?? rules.unit.text,
-    resource_id: read('resource_id'),
-    user_id: rules.user_id === undefined ? null : read('user_id'),
-    project_id: rules.project_id === undefined ? null : read('project_id'),
-    timestamp: rules.timestamp === undefined ? null : read('timestamp'),
+    name: read('name', rules.name, from, extracting) ?? rules.name.text,
+    type: read('type', rules.type, from, extracting) ?? rules.type.text,
+    unit: read('unit', rules.unit, from, extracting) ?? rules.unit.text,
+    resource_id: read('resource_id', rules.resource_id, from, extracting),
+    user_id: read('user_id', rules.user_id, from, extracting),
+    project_id: read('project_id', rules.project_id, from, extracting),
+    timestamp: read('timestamp', rules.timestamp, from, extracting),
   });
+}
+
+function read(
+  place: Attribute,
+  rule: Rule | undefined,
+  from: Datum,
+  extracting: Extracting,
+): JsonValue {
+  if (rule === undefined) return null;
+  extracting.place = place;
+  return rule.first(from, extracting.effort);
 }
 
 /**
@@ -139,35 +150,22 @@ function extractLookup(
   lookup: ReadonlySet<string>,
   extracting: Extracting,
 ): void {
-  const { rules } = definition;
-  const { root, effort } = extracting;
-  const all = (rule: Rule, attribute: Attribute) =>
-    guard(definition, attribute, () => rule.all(root, effort, MAX_SAMPLES_PER_NOTIFICATION + 1));
-  const names = all(rules.name, 'name');
-  if (names.length > MAX_SAMPLES_PER_NOTIFICATION) throw tooMany(definition);
-  const lists: Partial<Record<Attribute, JsonValue[]>> = { name: names };
-  for (const attribute of ATTRIBUTES) {
-    const rule = rules[attribute];
-    if (rule === undefined || attribute === 'name') continue;
-    if (rule.constant !== undefined) {
-      lists[attribute] = names.map(() => rule.constant ?? null);
-      continue;
-    }
-    const values = all(rule, attribute);
-    const ownDefault = values.length === 0 && !lookup.has(attribute);
-    lists[attribute] = ownDefault ? [defaultOf(rule, attribute)] : values;
-  }
-  const volumes = lists.volume ?? [];
-  if (names.length === 0 || volumes.length === 0) {
+  const { root } = extracting;
+  const lists = readLists(definition, lookup, extracting);
+  const count = lists.name?.length ?? 0;
+  if (count === 0 || lists.volume?.length === 0) {
     extracting.withoutVolume.push(definition.name);
     return;
   }
   for (const attribute of ATTRIBUTES) {
-    const count = lists[attribute]?.length ?? names.length;
-    if (count === names.length || (count === 1 && !lookup.has(attribute))) continue;
-    throw mismatch(definition, attribute, { count, names: names.length });
+    const given = lists[attribute]?.length ?? count;
+    if (given === count || (given === 1 && !lookup.has(attribute))) continue;
+    extracting.place = attribute;
+    throw failed(
+      `Cannot pair the lists of a lookup: there are ${count} names but ${given} values of ${attribute}`,
+    );
   }
-  for (let i = 0; i < names.length; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const values: Values = {};
     for (const attribute of ATTRIBUTES) {
       const list = lists[attribute];
@@ -176,6 +174,31 @@ function extractLookup(
     if (values.volume === null) extracting.withoutVolume.push(definition.name);
     else addReading(definition, root, extracting, values);
   }
+}
+
+function readLists(
+  definition: MeterDefinition,
+  lookup: ReadonlySet<string>,
+  extracting: Extracting,
+): Partial<Record<Attribute, JsonValue[]>> {
+  const { root, effort } = extracting;
+  const lists: Partial<Record<Attribute, JsonValue[]>> = {};
+  for (const attribute of ATTRIBUTES) {
+    const rule = definition.rules[attribute];
+    if (rule === undefined) continue;
+    extracting.place = attribute;
+    if (rule.isConstant) {
+      // A name that is no path names nothing here; any other constant is for all samples.
+      const count = attribute === 'name' ? 0 : lists.name?.length ?? 0;
+      lists[attribute] = new Array<JsonValue>(count).fill(rule.first(root, effort));
+      continue;
+    }
+    const values = rule.all(root, effort, MAX_SAMPLES_PER_NOTIFICATION + 1);
+    if (values.length > MAX_SAMPLES_PER_NOTIFICATION) throw tooMany(definition);
+    const wanted = attribute === 'name' || lookup.has(attribute);
+    lists[attribute] = values.length === 0 && !wanted ? [defaultOf(rule, attribute)] : values;
+  }
+  return lists;
 }
 
 function defaultOf(rule: Rule, attribute: Attribute): JsonValue {
@@ -189,62 +212,66 @@ function addReading(
   values: Values,
 ): void {
   if (extracting.readings.length >= MAX_SAMPLES_PER_NOTIFICATION) throw tooMany(definition);
-  const meter = guard(definition, 'name', () => readName(values.name ?? null));
-  try {
-    extracting.readings.push({
-      meter,
-      type: readType(values.type ?? null),
-      unit: readText(values.unit ?? null, 'unit', MAX_NAME_LENGTH) ?? '',
-      volume: readVolume(values.volume ?? null),
-      resource_id: readResource(values.resource_id ?? null),
-      project_id: readText(values.project_id ?? null, 'project_id', MAX_ID_LENGTH) ??
-        defaultProject(extracting),
-      user_id: readText(values.user_id ?? null, 'user_id', MAX_ID_LENGTH) ??
-        defaultUser(extracting),
-      timestamp: readTime(values.timestamp ?? null, extracting),
-      metadata: metadataFor(definition, from, extracting),
-    });
-  } catch (error) {
-    throw explained(error, definition, meter);
-  }
+  const meter = text('name', values.name, MAX_NAME_LENGTH, extracting);
+  if (meter === null) throw failed('Cannot name a sample: its name is null');
+  extracting.readings.push({
+    meter,
+    type: readType(values.type, extracting),
+    unit: text('unit', values.unit, MAX_NAME_LENGTH, extracting) ?? '',
+    volume: volumeOf(values.volume ?? null, extracting),
+    resource_id: readResource(values.resource_id, extracting),
+    // An empty text is an answer, nobody's port for instance, and not replaced by who asked.
+    project_id: values.project_id === null || values.project_id === undefined
+      ? defaultProject(extracting)
+      : text('project_id', values.project_id, MAX_ID_LENGTH, extracting),
+    user_id: values.user_id === null || values.user_id === undefined
+      ? defaultUser(extracting)
+      : text('user_id', values.user_id, MAX_ID_LENGTH, extracting),
+    timestamp: readTime(values.timestamp ?? null, extracting),
+    metadata: metadataFor(definition, from, extracting),
+  });
 }
 
-function readName(value: JsonValue): string {
-  const name = readText(value, 'name', MAX_NAME_LENGTH);
-  if (name === null) throw failed('Cannot name a sample: its name is null', 'name');
-  return name;
+function volumeOf(value: JsonValue, extracting: Extracting): string {
+  extracting.place = 'volume';
+  return readVolume(value);
 }
 
-function readType(value: JsonValue) {
+function readType(value: JsonValue | undefined, extracting: Extracting): MeterType {
+  extracting.place = 'type';
   if (isMeterType(value)) return value;
-  throw failed('Cannot type a sample: its type is not gauge, delta or cumulative', 'type');
+  throw failed('Cannot type a sample: its type is not gauge, delta or cumulative');
 }
 
-function readResource(value: JsonValue): string {
-  const resource = readText(value, 'resource_id', MAX_ID_LENGTH);
+function readResource(value: JsonValue | undefined, extracting: Extracting): string {
+  const resource = text('resource_id', value, MAX_ID_LENGTH, extracting);
   if (resource !== null) return resource;
   throw new NephoError(
     'resource_missing',
     'Cannot make a sample without a resource: the path of resource_id finds nothing',
-    { context: { place: 'resource_id' } },
   );
 }
 
 /** A text, or a number or boolean as text; null for null and for an empty text. */
-function readText(value: JsonValue, place: string, limit: number): string | null {
-  if (value === null || value === '') return null;
-  const text = pythonText(value);
-  if (text === null) throw failed(`Cannot read ${place}: it is a list or an object`, place);
-  checkStorableText(text, place, limit);
-  return text;
+function text(
+  place: Attribute,
+  value: JsonValue | undefined,
+  limit: number,
+  extracting: Extracting,
+): string | null {
+  if (value === null || value === undefined || value === '') return null;
+  extracting.place = place;
+  const written = pythonText(value);
+  if (written === null) throw failed(`Cannot read ${place}: it is a list or an object`);
+  checkStorableText(written, place, limit);
+  return written;
 }
 
 function readTime(value: JsonValue, extracting: Extracting): string {
+  extracting.place = 'timestamp';
   if (isTruthy(value)) {
     if (typeof value === 'string') return parseTimestamp(value);
-    throw new NephoError('timestamp_invalid', 'Cannot read a timestamp: it is no text', {
-      context: { place: 'timestamp' },
-    });
+    throw new NephoError('timestamp_invalid', 'Cannot read a timestamp: it is no text');
   }
   if (extracting.timestamp !== null) return extracting.timestamp;
   const { timestamp } = extracting.notification;
@@ -252,7 +279,6 @@ function readTime(value: JsonValue, extracting: Extracting): string {
     throw new NephoError(
       'timestamp_missing',
       'Cannot date a sample: neither the notification nor the definition gives a time',
-      { context: { place: 'timestamp' } },
     );
   }
   extracting.timestamp = parseTimestamp(timestamp);
@@ -262,26 +288,21 @@ function readTime(value: JsonValue, extracting: Extracting): string {
 /** Nova and its like write `user_id`, Heat and older services `user`. */
 function defaultUser(extracting: Extracting): string | null {
   const { context } = extracting.notification;
-  extracting.userId ??= readText(
-    context['user_id'] ?? context['user'] ?? null,
-    'user_id',
-    MAX_ID_LENGTH,
-  );
+  const value = context['user_id'] ?? context['user'];
+  extracting.userId ??= text('user_id', value, MAX_ID_LENGTH, extracting);
   return extracting.userId;
 }
 
 function defaultProject(extracting: Extracting): string | null {
   const { context } = extracting.notification;
-  extracting.projectId ??= readText(
-    context['project_id'] ?? context['tenant_id'] ?? null,
-    'project_id',
-    MAX_ID_LENGTH,
-  );
+  const value = context['project_id'] ?? context['tenant_id'];
+  extracting.projectId ??= text('project_id', value, MAX_ID_LENGTH, extracting);
   return extracting.projectId;
 }
 
 function metadataFor(definition: MeterDefinition, from: Datum, extracting: Extracting): JsonObject {
   const { notification, effort, metadata } = extracting;
+  extracting.place = 'metadata';
   if (from !== extracting.root) {
     return readMetadata(definition.metadata, notification, from, effort);
   }
@@ -293,63 +314,23 @@ function metadataFor(definition: MeterDefinition, from: Datum, extracting: Extra
   return made;
 }
 
-function guard<T>(definition: MeterDefinition, attribute: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw explained(error, definition, definition.name, attribute);
-  }
-}
-
-/** Says which definition failed, and gives a reason that the quarantine knows. */
-function explained(
-  error: unknown,
-  definition: MeterDefinition,
-  meter: string,
-  attribute?: string,
-): unknown {
+/** Says which definition failed and where, and gives a reason that the quarantine knows. */
+function explained(error: unknown, definition: MeterDefinition, place: string): unknown {
   if (!isNephoError(error)) return error;
   const code = REASONS.has(error.code) ? error.code : 'definition_failed';
-  const place = attribute ?? String(error.context['place'] ?? placeFor(error.code));
   return new NephoError(code, error.message, {
-    context: { meter, place, definition: formatPlace(definition.place) },
+    context: { meter: definition.name, place, definition: formatPlace(definition.place) },
     cause: error,
   });
 }
 
-function placeFor(code: string): string {
-  if (code.startsWith('timestamp')) return 'timestamp';
-  return code === 'volume_invalid' ? 'volume' : 'metadata';
-}
-
-function failed(message: string, place: string): NephoError {
-  return new NephoError('definition_failed', message, { context: { place } });
+function failed(message: string): NephoError {
+  return new NephoError('definition_failed', message);
 }
 
 function tooMany(definition: MeterDefinition): NephoError {
   return new NephoError(
     'too_many_samples',
     `Cannot take the samples of '${definition.name}': the notification gives more than ${MAX_SAMPLES_PER_NOTIFICATION}`,
-    {
-      context: { meter: definition.name, place: 'name', definition: formatPlace(definition.place) },
-    },
-  );
-}
-
-function mismatch(
-  definition: MeterDefinition,
-  attribute: string,
-  { count, names }: { count: number; names: number },
-): NephoError {
-  return new NephoError(
-    'definition_failed',
-    `Cannot pair the lists of '${definition.name}': ${names} names but ${count} values of ${attribute}`,
-    {
-      context: {
-        meter: definition.name,
-        place: attribute,
-        definition: formatPlace(definition.place),
-      },
-    },
   );
 }

@@ -20,8 +20,8 @@ const USER_VALUE_LENGTH = 256;
 
 /**
  * The metadata of a sample, as Ceilometer makes it: the named rules whose value is not empty, the user's
- * `metering.` entries under `user_metadata`, and if that gives nothing, the payload with `event_type`
- * and `host`.
+ * `metering.` entries under `user_metadata`, and if that gives nothing, the payload (under `each`, the
+ * element) with `event_type` and `host`.
  *
  * @throws {NephoError} `definition_failed`, `text_invalid`, `too_large`
  */

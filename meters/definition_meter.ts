@@ -94,6 +94,14 @@ export function compileMeter(node: DefinitionNode, faults: FaultList): MeterDefi
   if (!name || !type || !volume || !unit || !resource_id || faults.faults.length > before) {
     return null;
   }
+  if (many && name.isConstant) {
+    faults.warn(
+      'lookup_invalid',
+      name.place,
+      `The definition ${nameOf(node)}has 'lookup' but its name is no path, so it gives no sample`,
+      "Write a path that finds the names, or use 'each'",
+    );
+  }
   return {
     name: name.text,
     place: node.place,

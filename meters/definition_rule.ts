@@ -13,10 +13,10 @@ export interface Rule {
   readonly place: Place;
   /** As written: Ceilometer keeps it as the value of a name, type or unit that finds nothing. */
   readonly text: string;
+  /** A number or a word, the same for every notification. */
+  readonly isConstant: boolean;
   /** Equal for rules that read the same. */
   readonly signature: string;
-  /** Set if the value is the same for every notification. */
-  readonly constant: JsonValue | undefined;
   /** The first value that is not null; null if there is none. */
   first(from: Datum, effort: Effort): JsonValue;
   /** All values, null among them, at most `limit`. */
@@ -136,8 +136,8 @@ function compileTexts(texts: readonly TextNode[], place: Place, compiling: Compi
     return {
       place,
       text,
+      isConstant: false,
       signature,
-      constant: undefined,
       first: (from, effort) => path.first(from, effort),
       all: (from, effort, limit) => path.all(from, effort, limit).map(({ value }) => value),
       data: (from, effort, limit) => path.all(from, effort, limit),
@@ -151,8 +151,8 @@ function compileTexts(texts: readonly TextNode[], place: Place, compiling: Compi
   return {
     place,
     text,
+    isConstant: false,
     signature,
-    constant: undefined,
     first: (from, effort) => run(from, effort, MAX_PLUGIN_VALUES, false)[0] ?? null,
     all: (from, effort, limit) => run(from, effort, limit, true),
     data: () => [],
@@ -166,8 +166,8 @@ function constantRule(place: Place, text: string, value: JsonValue): Rule {
   return {
     place,
     text,
+    isConstant: true,
     signature: JSON.stringify([null, text]),
-    constant: value,
     first: () => value,
     all: () => [value],
     data: () => [],
