@@ -1,7 +1,7 @@
 import type { MapNode } from './definition_document.ts';
 import { readDocument } from './definition_document.ts';
 import { type Extraction, extractReadings } from './definition_extract.ts';
-import { type Fault, FaultList, formatPlace } from './definition_fault.ts';
+import { type Fault, FaultList, formatFault, formatPlace } from './definition_fault.ts';
 import { compileMeter, type MeterDefinition } from './definition_meter.ts';
 import type { Notification } from './notification.ts';
 
@@ -96,9 +96,11 @@ function metricOf(document: MapNode) {
   return document.entries.get('metric')?.value;
 }
 
+/** By place. What several definitions merge in is told once. */
 function inOrder(faults: readonly Fault[], files: readonly DefinitionFile[]): Fault[] {
   const orderOf = new Map(files.map(({ name }, index) => [name, index]));
-  return [...faults].sort((a, b) =>
+  const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
+  return [...unique.values()].sort((a, b) =>
     (orderOf.get(a.file) ?? 0) - (orderOf.get(b.file) ?? 0) || a.line - b.line ||
     a.column - b.column
   );
