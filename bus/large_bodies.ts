@@ -6,6 +6,8 @@ import { LARGE_BUCKET } from './subjects.ts';
 
 /** What of the largest message is left for subject and headers. */
 const HEADROOM_BYTES = 4_096;
+/** What nats-server has unless configured. */
+const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 /** An object may be stored this long before its message is. */
 const PUBLISH_MARGIN_MS = 60 * 60_000;
 
@@ -13,13 +15,21 @@ const PUBLISH_MARGIN_MS = 60 * 60_000;
 export class LargeBodies {
   readonly #nc: NatsConnection;
   #bucket: Promise<ObjectStore> | null = null;
+  /** The server's, as it said last: a lost connection knows it no more. */
+  #maxPayload = DEFAULT_MAX_PAYLOAD;
 
   constructor(nc: NatsConnection) {
     this.#nc = nc;
   }
 
+  /** Bytes of the largest message that the server takes. */
+  maxPayload(): number {
+    this.#maxPayload = this.#nc.info?.max_payload ?? this.#maxPayload;
+    return this.#maxPayload;
+  }
+
   isLarge(bytes: Uint8Array): boolean {
-    return bytes.byteLength > (this.#nc.info?.max_payload ?? 0) - HEADROOM_BYTES;
+    return bytes.byteLength > this.maxPayload() - HEADROOM_BYTES;
   }
 
   /**

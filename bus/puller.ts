@@ -142,7 +142,7 @@ class JetStreamPuller implements IntakePuller {
         `$JS.API.CONSUMER.MSG.NEXT.${INTAKE_STREAM}.${this.#consumer}`,
         JSON.stringify({
           batch: messages,
-          max_bytes: Math.max(MAX_BATCH_BYTES, 2 * (this.#nc.info?.max_payload ?? 0)),
+          max_bytes: Math.max(MAX_BATCH_BYTES, 2 * this.#large.maxPayload()),
           expires: waitMs * NANOS_PER_MILLI,
         }),
         { reply },
