@@ -2,7 +2,7 @@ import { bytesEqual } from './bytes.ts';
 import { parseCheckpoint } from './checkpoint.ts';
 import { consistencyProof, inclusionProof, leafHash, rootFromInclusion } from './merkle.ts';
 import { assert } from '../meters/assert.ts';
-import { type Receipt } from './receipt.ts';
+import type { Receipt } from './receipt.ts';
 import { readNodesOf, type ReadTile } from './tiled_log.ts';
 
 /** What a receipt is made of beside the tiles. */
