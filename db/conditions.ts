@@ -1,7 +1,12 @@
 /** Conditions of a WHERE clause, all of which must hold, with the values that they bind. */
 export class Conditions {
-  readonly values: unknown[] = [];
+  readonly values: unknown[];
   readonly #clauses: string[] = [];
+
+  /** `values` of another clause of the same statement, which numbers its placeholders with it. */
+  constructor(values: unknown[] = []) {
+    this.values = values;
+  }
 
   /** The placeholder of a value: `$3`. */
   bind(value: unknown): string {
@@ -18,7 +23,11 @@ export class Conditions {
     this.add(value === null ? `${column} IS NULL` : `${column} = ${this.bind(value)}`);
   }
 
-  toString(): string {
+  get isEmpty(): boolean {
+    return this.#clauses.length === 0;
+  }
+
+  get sql(): string {
     return this.#clauses.length === 0 ? 'true' : this.#clauses.join(' AND ');
   }
 }

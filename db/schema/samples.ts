@@ -18,7 +18,9 @@ export const samples = pgTable('samples', {
   ordinal: smallint('ordinal'),
   volume: numeric('volume').notNull(),
 }, (table) => [
-  index('samples_series_ts').on(table.seriesId, table.ts),
+  // Not with `ts`: equal keys share one entry, which makes it 7 bytes a sample instead of 40. A span of
+  // time within a series comes from both this index and the BRIN of `ts`.
+  index('samples_series').on(table.seriesId),
   index('samples_ts').using('brin', table.ts.op('timestamptz_minmax_multi_ops')),
   index('samples_position').using('brin', table.position.op('int8_minmax_multi_ops')),
   index('samples_id').using('brin', table.id.op('uuid_bloom_ops')),
