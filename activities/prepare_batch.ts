@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { findOrMakeEventTypes, findOrMakeMetadata, findOrMakeSeries } from '../db/dictionaries.ts';
-import type { MetadataBody, SeriesIdentity } from '../db/dictionaries.ts';
+import type { SeriesIdentity } from '../db/dictionaries.ts';
 import type {
   PreparedBatch,
   PreparedOrigin,
@@ -12,6 +12,7 @@ import { encodeSampleEntry } from '../ledger/entry.ts';
 import { sampleId } from '../ledger/identity.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { sha256Hex } from '../ledger/sha256.ts';
+import { assert } from '../meters/assert.ts';
 import { NephoError } from '../meters/errors.ts';
 import { MAX_METADATA_LENGTH } from '../meters/limits.ts';
 import type { Reading } from '../meters/sample.ts';
@@ -26,9 +27,14 @@ const SERIES_CACHED = 200_000;
 const METADATA_CACHED = 50_000;
 const EVENT_TYPES_CACHED = 10_000;
 
-interface KnownMetadata {
-  digest: string;
+/** A dictionary's entry as the cache holds it: its number is 0 until the dictionary was asked. */
+interface Known {
   id: number;
+}
+
+interface KnownMetadata extends Known {
+  /** 64 hexadecimal digits. */
+  digest: string;
 }
 
 export interface PrepareOptions {
@@ -38,10 +44,19 @@ export interface PrepareOptions {
   nowMs: number;
 }
 
-/** A notification whose metadata has its canonical text, one for each reading. */
-interface Worded {
+/** A notification with the entries of the dictionaries that its readings refer to. */
+interface Referred {
   understood: Understood;
-  metadata: string[];
+  eventType: Known;
+  series: Known[];
+  metadata: KnownMetadata[];
+}
+
+/** What a batch refers to and the cache did not hold. */
+interface Wanted {
+  series: { known: Known; identity: SeriesIdentity }[];
+  metadata: { known: KnownMetadata; body: string }[];
+  eventTypes: { known: Known; name: string }[];
 }
 
 /**
@@ -53,9 +68,9 @@ export class BatchPreparer {
   readonly #logId: number;
   readonly #source: string;
   readonly #clock: StageClock;
-  readonly #series = new BoundedCache<string, number>(SERIES_CACHED);
+  readonly #series = new BoundedCache<string, Known>(SERIES_CACHED);
   readonly #metadata = new BoundedCache<string, KnownMetadata>(METADATA_CACHED);
-  readonly #eventTypes = new BoundedCache<string, number>(EVENT_TYPES_CACHED);
+  readonly #eventTypes = new BoundedCache<string, Known>(EVENT_TYPES_CACHED);
 
   constructor(pool: Pool, options: { logId: number; source: string; clock: StageClock }) {
     this.#pool = pool;
@@ -66,11 +81,15 @@ export class BatchPreparer {
 
   async prepare(deliveries: readonly Delivery[], options: PrepareOptions): Promise<PreparedBatch> {
     const rejects: PreparedReject[] = [];
-    const worded = this.#clock.time('decode', () => this.#word(deliveries, options, rejects));
-    await this.#clock.timeAsync('dictionaries', () => this.#learn(worded));
+    const wanted: Wanted = { series: [], metadata: [], eventTypes: [] };
+    const referred = this.#clock.time(
+      'decode',
+      () => this.#understandAll(deliveries, options, { rejects, wanted }),
+    );
+    await this.#clock.timeAsync('dictionaries', () => this.#learn(wanted));
     const origins = this.#clock.time(
       'hash',
-      () => worded.map((one) => this.#identify(one, options)),
+      () => referred.map((one) => this.#identify(one, options)),
     );
     for (const cache of [this.#series, this.#metadata, this.#eventTypes]) cache.trim();
     return {
@@ -81,17 +100,17 @@ export class BatchPreparer {
     };
   }
 
-  #word(
+  #understandAll(
     deliveries: readonly Delivery[],
     options: PrepareOptions,
-    rejects: PreparedReject[],
-  ): Worded[] {
+    { rejects, wanted }: { rejects: PreparedReject[]; wanted: Wanted },
+  ): Referred[] {
     const context = {
       definitions: options.definitions.set,
       source: this.#source,
       span: acceptedSpan(options.nowMs),
     };
-    const worded: Worded[] = [];
+    const referred: Referred[] = [];
     for (const delivery of deliveries) {
       const understood = understand(delivery, context);
       if (isReject(understood)) {
@@ -99,59 +118,64 @@ export class BatchPreparer {
         continue;
       }
       try {
-        worded.push({ understood, metadata: understood.readings.map(metadataText) });
+        referred.push(this.#refer(understood, wanted));
       } catch (error) {
         rejects.push(reject(delivery, understood, error));
       }
     }
-    return worded;
+    return referred;
   }
 
-  /** Makes sure that everything these notifications refer to has a number. */
-  async #learn(worded: readonly Worded[]): Promise<void> {
-    const series = new Map<string, SeriesIdentity>();
-    const metadata = new Map<string, MetadataBody>();
-    const eventTypes = new Set<string>();
-    for (const { understood, metadata: texts } of worded) {
-      if (this.#eventTypes.get(understood.eventType) === undefined) {
-        eventTypes.add(understood.eventType);
-      }
-      understood.readings.forEach((reading, index) => {
-        const name = seriesName(reading);
-        if (this.#series.get(name) === undefined) series.set(name, this.#seriesIdentity(reading));
-        const body = texts[index] ?? '';
-        if (this.#metadata.get(body) === undefined && !metadata.has(body)) {
-          metadata.set(body, { digest: sha256Hex(body), body });
-        }
-      });
-    }
+  /** Looks up what a notification refers to; what is not known is entered without its number. */
+  #refer(understood: Understood, wanted: Wanted): Referred {
+    const texts = understood.readings.map(metadataText);
+    return {
+      understood,
+      eventType: this.#eventType(understood.eventType, wanted),
+      series: understood.readings.map((reading) => this.#seriesOf(reading, wanted)),
+      metadata: texts.map((body) => this.#metadataOf(body, wanted)),
+    };
+  }
+
+  #eventType(name: string, wanted: Wanted): Known {
+    const cached = this.#eventTypes.get(name);
+    if (cached !== undefined) return cached;
+    const known = { id: 0 };
+    this.#eventTypes.set(name, known);
+    wanted.eventTypes.push({ known, name });
+    return known;
+  }
+
+  #seriesOf(reading: Reading, wanted: Wanted): Known {
+    const name = seriesName(reading);
+    const cached = this.#series.get(name);
+    if (cached !== undefined) return cached;
+    const known = { id: 0 };
+    this.#series.set(name, known);
+    wanted.series.push({ known, identity: this.#seriesIdentity(reading) });
+    return known;
+  }
+
+  #metadataOf(body: string, wanted: Wanted): KnownMetadata {
+    const cached = this.#metadata.get(body);
+    if (cached !== undefined) return cached;
+    const known = { id: 0, digest: sha256Hex(body) };
+    this.#metadata.set(body, known);
+    wanted.metadata.push({ known, body });
+    return known;
+  }
+
+  /** Fills in the numbers; if that fails the leg ends, and its caches with it. */
+  async #learn({ series, metadata, eventTypes }: Wanted): Promise<void> {
+    const bodies = metadata.map(({ known, body }) => ({ digest: known.digest, body }));
     await Promise.all([
-      this.#learnSeries(series),
-      this.#learnMetadata(metadata),
-      this.#learnEventTypes(eventTypes),
+      fill(
+        series,
+        (all) => findOrMakeSeries(this.#pool, this.#logId, all.map(({ identity }) => identity)),
+      ),
+      fill(metadata, () => findOrMakeMetadata(this.#pool, bodies)),
+      fill(eventTypes, (all) => findOrMakeEventTypes(this.#pool, all.map(({ name }) => name))),
     ]);
-  }
-
-  async #learnSeries(wanted: ReadonlyMap<string, SeriesIdentity>): Promise<void> {
-    if (wanted.size === 0) return;
-    const ids = await findOrMakeSeries(this.#pool, this.#logId, [...wanted.values()]);
-    [...wanted.keys()].forEach((name, index) => this.#series.set(name, ids[index] ?? 0));
-  }
-
-  async #learnMetadata(wanted: ReadonlyMap<string, MetadataBody>): Promise<void> {
-    if (wanted.size === 0) return;
-    const bodies = [...wanted.values()];
-    const ids = await findOrMakeMetadata(this.#pool, bodies);
-    bodies.forEach(({ body, digest }, index) =>
-      this.#metadata.set(body, { digest, id: ids[index] ?? 0 })
-    );
-  }
-
-  async #learnEventTypes(wanted: ReadonlySet<string>): Promise<void> {
-    if (wanted.size === 0) return;
-    const names = [...wanted];
-    const ids = await findOrMakeEventTypes(this.#pool, names);
-    names.forEach((name, index) => this.#eventTypes.set(name, ids[index] ?? 0));
   }
 
   #seriesIdentity(reading: Reading): SeriesIdentity {
@@ -167,13 +191,16 @@ export class BatchPreparer {
     return { key: seriesKey(this.#logId, identity), ...identity };
   }
 
-  #identify({ understood, metadata }: Worded, options: PrepareOptions): PreparedOrigin {
+  #identify(
+    { understood, eventType, series, metadata }: Referred,
+    options: PrepareOptions,
+  ): PreparedOrigin {
     const ordinals = new Map<string, number>();
     return {
       key: understood.key,
       source: this.#source,
       origin: understood.origin,
-      eventTypeId: this.#eventTypes.get(understood.eventType) ?? 0,
+      eventTypeId: eventType.id,
       content: understood.content,
       withoutVolume: understood.withoutVolume,
       matched: understood.matched,
@@ -183,7 +210,8 @@ export class BatchPreparer {
         ordinals.set(thing, ordinal + 1);
         return this.#sample(reading, understood.origin, {
           ordinal,
-          metadata: this.#metadata.get(metadata[index] ?? '') ?? { digest: '', id: 0 },
+          series: series[index],
+          metadata: metadata[index],
           options,
         });
       }),
@@ -197,12 +225,14 @@ export class BatchPreparer {
   #sample(
     reading: Reading,
     origin: string,
-    { ordinal, metadata, options }: {
+    { ordinal, series, metadata, options }: {
       ordinal: number;
-      metadata: KnownMetadata;
+      series: Known | undefined;
+      metadata: KnownMetadata | undefined;
       options: PrepareOptions;
     },
   ): PreparedSample {
+    assert(series && metadata, 'a reading has its series and its metadata');
     const source = this.#source;
     const { meter, resource_id, timestamp, volume } = reading;
     const id = sampleId({ source, origin, meter, resource_id, index: ordinal });
@@ -225,7 +255,7 @@ export class BatchPreparer {
     });
     return {
       id,
-      seriesId: this.#series.get(seriesName(reading)) ?? 0,
+      seriesId: series.id,
       metadataId: metadata.id,
       ordinal,
       timestamp,
@@ -233,6 +263,17 @@ export class BatchPreparer {
       leaf: leafHash(entry),
     };
   }
+}
+
+async function fill<Want extends { known: Known }>(
+  wanted: readonly Want[],
+  ask: (wanted: readonly Want[]) => Promise<number[]>,
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const ids = await ask(wanted);
+  wanted.forEach(({ known }, index) => {
+    known.id = ids[index] ?? 0;
+  });
 }
 
 /** What tells a series from all others: 32 hexadecimal digits, in every deployment the same. */

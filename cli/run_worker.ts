@@ -6,7 +6,7 @@ import {
   ScheduleAlreadyRunning,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
@@ -39,6 +39,7 @@ export interface RunningWorker {
 const FORCE_AFTER = '20 seconds';
 
 export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promise<RunningWorker> {
+  logTemporalBy(deps.log);
   const connection = await NativeConnection.connect({ address: options.address });
   const common = {
     connection,
@@ -78,6 +79,19 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
       await ended;
     },
   };
+}
+
+let isLoggerInstalled = false;
+
+/** Temporal's runtime is one a process, so its logger is that of the first worker. */
+function logTemporalBy(log: IngestDeps['log']): void {
+  if (isLoggerInstalled) return;
+  isLoggerInstalled = true;
+  Runtime.install({
+    logger: new DefaultLogger('WARN', ({ level, message }) => {
+      log[level === 'ERROR' ? 'error' : 'warn']('temporal', { message });
+    }),
+  });
 }
 
 /** Starts each shard's actor and the maintenance Schedule unless they are there. */

@@ -1,0 +1,116 @@
+/** Wires the ingest worker: database, intake, keys, definitions, metrics, Temporal. */
+import { hostname } from 'node:os';
+import process from 'node:process';
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Registry } from 'prom-client';
+import { DefinitionSource } from '../activities/definition_source.ts';
+import type { IngestDeps, IngestLog } from '../activities/ingest_deps.ts';
+import { createIngestMetrics } from '../api/metrics.ts';
+import { connectBus } from '../bus/connection.ts';
+import { openIntakePuller } from '../bus/puller.ts';
+import { ensureIntakeStream } from '../bus/streams.ts';
+import { createDatabase } from '../db/client.ts';
+import { checkSchemaVersion } from '../db/migrate.ts';
+import type { Signer } from '../ledger/signer.ts';
+import { loadDefinitionDirectory } from './definition_files.ts';
+import { logger } from './logging.ts';
+import { type RunningWorker, runWorker } from './run_worker.ts';
+
+export interface IngestWorkerConfig {
+  databaseUrl: string;
+  natsUrl: string;
+  temporalAddress: string;
+  temporalNamespace: string;
+  shards: number;
+  source: string;
+  deployment: string;
+  /** Folders of definition files in the order of their precedence. */
+  definitionDirs: readonly string[];
+  /** The newest first. */
+  signers: readonly Signer[];
+  /** Bytes that the intake may take on disk. */
+  intakeBytes: number;
+  registry: Registry;
+}
+
+/**
+ * Starts the worker with everything that it needs, and the actors that must be running.
+ *
+ * @throws {NephoError} one clear sentence for whatever is missing: database, schema, intake, definitions
+ */
+export async function startIngestWorker(config: IngestWorkerConfig): Promise<RunningWorker> {
+  const db = createDatabase(config.databaseUrl, {
+    poolSize: 2 * config.shards + 2,
+    applicationName: 'nepho-worker',
+  });
+  let nats: NatsConnection | null = null;
+  const close = async (): Promise<void> => {
+    await nats?.drain();
+    await db.close();
+  };
+  try {
+    await checkSchemaVersion(db.pool);
+    nats = await connectBus({ url: config.natsUrl, name: 'nepho-worker' });
+    await ensureIntakeStream(await jetstreamManager(nats), {
+      shards: config.shards,
+      maxBytes: config.intakeBytes,
+    });
+    const deps = ingestDeps(config, { db, nats });
+    // A faulty definition file is told before the first actor runs into it.
+    await deps.definitions.current();
+    const worker = await runWorker(deps, {
+      address: config.temporalAddress,
+      namespace: config.temporalNamespace,
+      shards: config.shards,
+    });
+    return closingAfter(worker, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function ingestDeps(
+  config: IngestWorkerConfig,
+  { db, nats }: { db: ReturnType<typeof createDatabase>; nats: NatsConnection },
+): IngestDeps {
+  return {
+    pool: db.pool,
+    openPuller: (shard) => openIntakePuller(nats, shard),
+    signers: config.signers,
+    definitions: new DefinitionSource({
+      pool: db.pool,
+      read: () => loadDefinitionDirectory(config.definitionDirs),
+      nowMs: Date.now,
+    }),
+    deployment: config.deployment,
+    source: config.source,
+    holder: `${hostname()}:${process.pid}`,
+    nowMs: Date.now,
+    log: structuredLog('ingest'),
+    metrics: createIngestMetrics(config.registry),
+  };
+}
+
+/** The logger of one part in the form that activities take. */
+export function structuredLog(part: string): IngestLog {
+  const log = logger(part);
+  return {
+    info: (event, fields) => log.info(event, fields),
+    warn: (event, fields) => log.warn(event, fields),
+    error: (event, fields) => log.error(event, fields),
+  };
+}
+
+function closingAfter(worker: RunningWorker, close: () => Promise<void>): RunningWorker {
+  const ended = worker.ended.finally(close);
+  ended.catch(() => {});
+  return {
+    ended,
+    stop: async () => {
+      await worker.stop();
+      await ended;
+    },
+  };
+}
