@@ -14,6 +14,8 @@ export const PROJECT_DIR: string = path.resolve(
   '..',
 );
 
+const DEFAULT_INTAKE_BYTES = 10 * 1024 ** 3;
+
 type Environment = z.output<typeof environmentSchema>;
 
 /** The configuration as the rest of the program sees it. */
@@ -23,6 +25,9 @@ export interface Settings {
   token: string | null;
   databaseUrl: string | null;
   natsUrl: string | null;
+  natsMonitorUrl: string | null;
+  natsCredentialsFile: string | null;
+  intakeBytes: number;
   temporalAddress: string | null;
   temporalNamespace: string;
   rabbitmqUrl: string | null;
@@ -36,6 +41,7 @@ export interface Settings {
   httpHost: string;
   /** Null unless configured: {@link DEFAULT_HTTP_PORT} then, or another free one. */
   httpPort: number | null;
+  metricsPort: number | null;
   logLevel: Environment['NEPHO_LOG_LEVEL'] & string;
   logFormat: Environment['NEPHO_LOG_FORMAT'] & string;
   temporalCli: string | null;
@@ -110,6 +116,9 @@ function settingsOf(env: Environment): Settings {
     token: env.NEPHO_TOKEN ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     natsUrl: env.NEPHO_NATS_URL ?? null,
+    natsMonitorUrl: env.NEPHO_NATS_MONITOR_URL ?? null,
+    natsCredentialsFile: env.NEPHO_NATS_CREDENTIALS ?? null,
+    intakeBytes: env.NEPHO_INTAKE_BYTES ?? DEFAULT_INTAKE_BYTES,
     temporalAddress: env.NEPHO_TEMPORAL_ADDRESS ?? null,
     temporalNamespace: env.NEPHO_TEMPORAL_NAMESPACE ?? 'default',
     rabbitmqUrl: env.NEPHO_RABBITMQ_URL ?? null,
@@ -125,6 +134,7 @@ function settingsOf(env: Environment): Settings {
     deployment: env.NEPHO_DEPLOYMENT ?? 'nepho.example',
     httpHost: env.NEPHO_HTTP_HOST ?? '127.0.0.1',
     httpPort: env.NEPHO_HTTP_PORT ?? null,
+    metricsPort: env.NEPHO_METRICS_PORT ?? null,
     logLevel: env.NEPHO_LOG_LEVEL ?? 'info',
     logFormat: env.NEPHO_LOG_FORMAT ?? 'auto',
     temporalCli: env.NEPHO_TEMPORAL_CLI ?? null,

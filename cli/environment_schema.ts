@@ -25,6 +25,9 @@ const notes = z.registry<VariableNote>();
 const text = z.string();
 const port = z.string().regex(/^\d{1,5}$/).transform(Number).pipe(z.int().max(65_535));
 const count = z.string().regex(/^\d{1,9}$/).transform(Number);
+const byteCount = z.string().regex(/^\d{1,15}$/).transform(Number).pipe(
+  z.int().min(64 * 1024 ** 2),
+);
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i);
 
 /** Every variable. A schema that is optional gives `undefined`, which `settingsOf` names a default for. */
@@ -55,12 +58,30 @@ export const environmentSchema = z.object({
     fallback: 'PGlite in the embedded system; required when deployed',
     secret: true,
   }),
-  NEPHO_NATS_URL: variable(urlOf('nats:', 'tls:', 'ws:', 'wss:'), {
-    kind: 'a NATS address',
-    example: 'nats://nats.example:4222',
-    meaning: 'the NATS server with JetStream',
+  NEPHO_NATS_URL: variable(urlsOf('nats:', 'tls:', 'ws:', 'wss:'), {
+    kind: 'a NATS address, or several with commas',
+    example: 'nats://nats-1.example:4222,nats://nats-2.example:4222',
+    meaning: 'the NATS servers with JetStream',
     fallback: 'started by the embedded system; required when deployed',
     secret: true,
+  }),
+  NEPHO_NATS_MONITOR_URL: variable(urlOf('http:', 'https:'), {
+    kind: 'an http or https address',
+    example: 'http://nats-1.example:8222',
+    meaning: "NATS's monitoring, asked whether it writes through what it acknowledges",
+    fallback: 'the system account is asked, if we may',
+  }),
+  NEPHO_NATS_CREDENTIALS: variable(text, {
+    kind: 'a file',
+    example: '/run/secrets/nepho.creds',
+    meaning: 'the credentials that NATS wants',
+    fallback: 'those in the address, if any',
+  }),
+  NEPHO_INTAKE_BYTES: variable(byteCount, {
+    kind: 'a number of bytes of at least 64 MiB',
+    example: '107374182400',
+    meaning: 'what the intake may take on disk; beyond it senders wait',
+    fallback: '`10737418240` (10 GiB)',
   }),
   NEPHO_TEMPORAL_ADDRESS: variable(text.regex(/^[^\s/]+:\d{1,5}$/), {
     kind: 'a host and port',
@@ -74,10 +95,10 @@ export const environmentSchema = z.object({
     meaning: "Temporal's namespace",
     fallback: '`default`',
   }),
-  NEPHO_RABBITMQ_URL: variable(urlOf('amqp:', 'amqps:'), {
+  NEPHO_RABBITMQ_URL: variable(text.regex(/^(?:amqps?|rabbit|kombu):\/\/[^\s/]/), {
     kind: 'an AMQP address',
     example: 'amqp://nepho:…@rabbit.example:5672/',
-    meaning: "the cloud's RabbitMQ, for `nepho bridge`",
+    meaning: "the cloud's RabbitMQ for `nepho bridge`, also as a service's `transport_url`",
     fallback: 'given by `--rabbitmq`',
     secret: true,
   }),
@@ -129,6 +150,12 @@ export const environmentSchema = z.object({
     example: '8777',
     meaning: 'the port of the API, 0 for any',
     fallback: `\`${DEFAULT_HTTP_PORT}\`, or the next free one in the embedded system`,
+  }),
+  NEPHO_METRICS_PORT: variable(port, {
+    kind: 'a port from 0 to 65535',
+    example: '9464',
+    meaning: 'where a worker or a bridge shows its metrics, beside those of the API',
+    fallback: 'nowhere',
   }),
   NEPHO_LOG_LEVEL: variable(z.enum(LOG_LEVELS), {
     kind: `one of ${LOG_LEVELS.join(', ')}`,
@@ -194,6 +221,13 @@ function variable<T extends z.ZodType<unknown, string>>(schema: T, note: Variabl
   const optional = schema.optional();
   notes.add(optional, note);
   return optional;
+}
+
+function urlsOf(...protocols: string[]) {
+  const one = urlOf(...protocols);
+  return z.string().refine((value) =>
+    value.split(',').every((part) => one.safeParse(part).success)
+  );
 }
 
 function urlOf(...protocols: string[]) {

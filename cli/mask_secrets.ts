@@ -1,6 +1,6 @@
-const PASSWORD_IN_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi;
+const PASSWORD_IN_URL = /((?:\/\/|,)[^\s:/@,]*:)[^\s@/,]+@/g;
 
-/** Masks the passwords of addresses within a text: `amqp://nepho:…@rabbit/`. */
+/** Masks the passwords of addresses within a text: `amqp://nepho:…@rabbit/`, lists of hosts too. */
 export function maskSecrets(value: string): string {
   return value.replace(PASSWORD_IN_URL, '$1…@');
 }

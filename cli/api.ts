@@ -1,0 +1,99 @@
+import type { NatsConnection } from '@nats-io/nats-core';
+import { Client, Connection } from '@temporalio/client';
+import { type Command, InvalidArgumentError } from 'commander';
+import { Registry } from 'prom-client';
+import type { ApiDeps } from '../api/deps.ts';
+import { createApi } from '../api/handler.ts';
+import { type RunningApi, serveApi } from '../api/serve.ts';
+import { connectBus } from '../bus/connection.ts';
+import { createDatabase } from '../db/client.ts';
+import { checkSchemaVersion } from '../db/migrate.ts';
+import { createApiIntake } from './api_intake.ts';
+import { readSettings, type Settings } from './env.ts';
+import { DEFAULT_HTTP_PORT } from './environment_schema.ts';
+import { structuredLog } from './ingest_worker.ts';
+import { configureLogging } from './logging.ts';
+import { requireSettings } from './required_settings.ts';
+import { announceReady, endOfService } from './signals.ts';
+
+interface Options {
+  port?: number;
+}
+
+export function register(program: Command): void {
+  program.command('api')
+    .description('serve the API: tRPC, the signed logs, health and metrics')
+    .option('--port <port>', 'where to listen, instead of NEPHO_HTTP_PORT', portOf)
+    .action(serve);
+}
+
+/** @throws {InvalidArgumentError} which commander tells as one sentence */
+export function portOf(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
+    throw new InvalidArgumentError('write a port from 0 to 65535');
+  }
+  return port;
+}
+
+async function serve(options: Options): Promise<void> {
+  const settings = requireSettings(readSettings(), 'nepho api', ['databaseUrl']);
+  await configureLogging(settings, 'api');
+  const end = endOfService();
+  const running = await startApi(settings, options.port ?? settings.httpPort ?? DEFAULT_HTTP_PORT);
+  announceReady({ url: running.url });
+  await end.asked;
+  await running.close();
+  end.dispose();
+}
+
+/** The API with its connections; without NATS or Temporal configured it can only be read. */
+export async function startApi(
+  settings: Settings & { databaseUrl: string },
+  port: number,
+): Promise<RunningApi> {
+  const db = createDatabase(settings.databaseUrl, { applicationName: 'nepho-api' });
+  const closers: (() => Promise<unknown>)[] = [() => db.close()];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.toReversed()) await closer();
+  };
+  try {
+    await checkSchemaVersion(db.pool);
+    const nats = settings.natsUrl === null
+      ? null
+      : await connectBus({ url: settings.natsUrl, name: 'nepho-api' });
+    if (nats !== null) closers.push(() => nats.drain());
+    const temporal = settings.temporalAddress === null
+      ? null
+      // Without waiting: while Temporal is away all but its actors can be asked for.
+      : Connection.lazy({ address: settings.temporalAddress });
+    if (temporal !== null) closers.push(() => temporal.close());
+    const api = createApi(apiDeps(settings, { db, nats, temporal }));
+    const running = await serveApi(api, { port, host: settings.httpHost });
+    closers.push(() => running.close());
+    return { ...running, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Connections {
+  db: ApiDeps['db'];
+  nats: NatsConnection | null;
+  temporal: Connection | null;
+}
+
+function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDeps {
+  const { shards, deployment, temporalNamespace: namespace } = settings;
+  return {
+    db,
+    deployment,
+    shards,
+    intake: nats === null ? null : createApiIntake(nats, { shards, nowMs: Date.now }),
+    workflows: temporal === null ? null : new Client({ connection: temporal, namespace }).workflow,
+    registry: new Registry(),
+    log: structuredLog('api'),
+    now: Date.now,
+  };
+}
