@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto';
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { MAX_NOTIFICATION_BYTES } from '../meters/limits.ts';
+import { errorMessage } from '../meters/errors.ts';
+import { createAuthenticator } from './authenticator.ts';
+import type { ApiEnv } from './api_env.ts';
+import type { ApiContext } from './context.ts';
+import type { ApiDeps } from './deps.ts';
+import { errorResponse } from './error_response.ts';
+import { apiCodeOf, apiError } from './errors.ts';
+import { checkHealth } from './health_checks.ts';
+import { createLogReaders } from './log_reader.ts';
+import { createLogRoutes } from './log_routes.ts';
+import { createHttpMetrics } from './metrics.ts';
+import { appRouter } from './root.ts';
+import { createStoreMetrics } from './store_metrics.ts';
+
+/** Bytes of a request's body: an operator may publish the largest notification, as base64. */
+export const MAX_OPERATOR_BODY_BYTES = 2 * MAX_NOTIFICATION_BYTES;
+export const MAX_BODY_BYTES = 256 * 1024;
+/** Calls in one batched request. */
+export const MAX_BATCHED_CALLS = 20;
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+const LOOPBACK_ADDRESS = /^(?:127\.|::1$|::ffff:127\.)/;
+
+/** The whole API as one function from a web-standard request to its response. */
+export interface Api {
+  /** @param env what the server knows beside the request, see `api_env.ts` */
+  fetch(request: Request, env?: unknown): Promise<Response>;
+}
+
+export function createApi(deps: ApiDeps): Api {
+  const app = new Hono<ApiEnv>();
+  observe(app, deps);
+  authenticate(app, deps);
+  app.use('*', limitBody);
+  const openLog = createLogReaders(deps.db.pool);
+  app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog }));
+  app.route('/log', createLogRoutes(deps, openLog));
+  app.get('/health', async (c) => {
+    const health = await checkHealth(deps);
+    return c.json(health, health.status === 'down' ? 503 : 200, { 'cache-control': 'no-store' });
+  });
+  serveMetrics(app, deps);
+  app.notFound((c) =>
+    errorResponse(apiError('not_found', 'Cannot find this resource'), c.get('requestId'))
+  );
+  app.onError((error, c) => {
+    logFailure(deps, error, { request_id: c.get('requestId'), path: c.req.path });
+    return errorResponse(error, c.get('requestId'));
+  });
+  return {
+    fetch: async (request, env) => await app.fetch(request, env ?? {}),
+  };
+}
+
+/** Gives each request its id, a line in the log and its metrics. */
+function observe(app: Hono<ApiEnv>, deps: ApiDeps): void {
+  const metrics = createHttpMetrics(deps.registry);
+  app.use('*', async (c, next) => {
+    const started = performance.now();
+    const given = c.req.header('x-request-id') ?? '';
+    c.set('requestId', REQUEST_ID.test(given) ? given : randomUUID());
+    c.set('principal', null);
+    c.set('denied', null);
+    await next();
+    c.header('x-request-id', c.get('requestId'));
+    c.header('x-content-type-options', 'nosniff');
+    const seconds = (performance.now() - started) / 1_000;
+    const { method, path } = c.req;
+    const { status } = c.res;
+    metrics.answered({ route: routeOf(path), method: knownMethod(method), status, seconds });
+    deps.log.info('request', {
+      request_id: c.get('requestId'),
+      method,
+      // Without its query, which holds filters and so identifiers of tenants.
+      path,
+      status,
+      ms: Math.round(seconds * 10_000) / 10,
+      key_id: c.get('principal')?.keyId ?? null,
+    });
+  });
+}
+
+function authenticate(app: Hono<ApiEnv>, deps: ApiDeps): void {
+  const authenticator = createAuthenticator(deps.db.pool, deps.now);
+  app.use('*', async (c, next) => {
+    const header = c.req.header('authorization') ?? null;
+    try {
+      c.set('principal', await authenticator.authenticate(header, addressOf(c)));
+    } catch (error) {
+      // tRPC tells it in its own envelope, once for each call of a batch.
+      if (!c.req.path.startsWith('/trpc/')) throw error;
+      c.set('denied', error);
+    }
+    await next();
+  });
+}
+
+const refuseBody = (c: Context<ApiEnv>): Response =>
+  errorResponse(
+    apiError('body_too_large', 'Cannot read the request: its body is too large'),
+    c.get('requestId'),
+  );
+const limitTo = (maxSize: number) => bodyLimit({ maxSize, onError: refuseBody });
+const limitOfOperators = limitTo(MAX_OPERATOR_BODY_BYTES);
+const limitOfOthers = limitTo(MAX_BODY_BYTES);
+
+const limitBody: typeof limitOfOthers = (c, next) =>
+  (c as Context<ApiEnv>).get('principal')?.role === 'operator'
+    ? limitOfOperators(c, next)
+    : limitOfOthers(c, next);
+
+async function answerTrpc(
+  c: Context<ApiEnv>,
+  { deps, openLog }: Pick<ApiContext, 'deps' | 'openLog'>,
+): Promise<Response> {
+  const context: ApiContext = {
+    deps,
+    openLog,
+    principal: c.get('principal'),
+    denied: c.get('denied'),
+    requestId: c.get('requestId'),
+  };
+  return await fetchRequestHandler({
+    endpoint: '/trpc',
+    req: c.req.raw,
+    router: appRouter,
+    createContext: () => context,
+    // Long filters: a query may be sent by POST.
+    allowMethodOverride: true,
+    maxBatchSize: MAX_BATCHED_CALLS,
+    responseMeta: () => ({ headers: new Headers({ 'cache-control': 'no-store' }) }),
+    onError: ({ error, path }) => {
+      logFailure(deps, error.cause ?? error, { request_id: context.requestId, path: path ?? '' });
+    },
+  });
+}
+
+function serveMetrics(app: Hono<ApiEnv>, deps: ApiDeps): void {
+  const refreshStore = createStoreMetrics(deps);
+  app.get('/metrics', async (c) => {
+    // Numbers of the whole deployment: for the machine itself and for operators.
+    if (!isLocal(c) && c.get('principal')?.role !== 'operator') {
+      throw apiError(
+        'unauthenticated',
+        "Cannot show metrics to another machine without an operator's key",
+      );
+    }
+    await refreshStore();
+    return c.body(await deps.registry.metrics(), 200, {
+      'content-type': deps.registry.contentType,
+      'cache-control': 'no-store',
+    });
+  });
+}
+
+function addressOf(c: Context<ApiEnv>): string {
+  return c.env.incoming?.socket?.remoteAddress ?? 'unknown';
+}
+
+/** True for a caller on this machine that is no proxy for another one. */
+function isLocal(c: Context<ApiEnv>): boolean {
+  const proxied = c.req.header('forwarded') ?? c.req.header('x-forwarded-for');
+  return proxied === undefined && LOOPBACK_ADDRESS.test(addressOf(c));
+}
+
+/** A label of few values, whatever is asked for. */
+function routeOf(path: string): string {
+  if (path.startsWith('/trpc/')) {
+    const name = path.slice('/trpc/'.length);
+    return name in appRouter._def.procedures ? `/trpc/${name}` : '/trpc/*';
+  }
+  if (path.startsWith('/log/')) {
+    return /^\/log\/\d+\/(checkpoint|tile|definitions)/.exec(path)?.[0].replace(/\d+/, ':log') ??
+      '/log/*';
+  }
+  return path === '/health' || path === '/metrics' ? path : '*';
+}
+
+function knownMethod(method: string): string {
+  return ['GET', 'HEAD', 'POST'].includes(method) ? method : 'other';
+}
+
+/** What the caller is not told. Failures that are the caller's own are in the request's line already. */
+function logFailure(deps: ApiDeps, error: unknown, fields: Record<string, string>): void {
+  const code = apiCodeOf(error);
+  if (code !== 'internal' && !code.endsWith('_unavailable')) return;
+  const stack = error instanceof Error && code === 'internal' ? { stack: error.stack } : {};
+  deps.log.error('request_failed', { ...fields, code, error: errorMessage(error), ...stack });
+}

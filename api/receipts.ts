@@ -1,0 +1,52 @@
+import type { Queryable } from '../db/client.ts';
+import { latestCheckpoint } from '../db/checkpoints.ts';
+import { readEntries } from '../db/log_entries.ts';
+import { parseEntry } from '../ledger/entry.ts';
+import { makeReceipt } from '../ledger/prove.ts';
+import { formatReceipt } from '../ledger/receipt.ts';
+import type { TiledLog } from '../ledger/tiled_log.ts';
+import { apiError } from './errors.ts';
+import type { Principal } from './principal.ts';
+
+/** A place in one of the logs. */
+export interface LeafPlace {
+  logId: number;
+  leaf: number;
+}
+
+interface ReceiptDeps {
+  db: Queryable;
+  openLog: (logId: number) => TiledLog;
+}
+
+/**
+ * The receipt of an entry as text (C2SP tlog-proof): proven by the newest checkpoint, and checked before
+ * it is given away. A project gets those of its own samples, and of entries that are nobody's: keys
+ * and definitions.
+ *
+ * @param options `metadata`: the sample's metadata in canonical JSON, to be part of the receipt
+ * @throws {NephoError} `not_found`, the same for a place beyond the log and for another's entry
+ */
+export async function receiptOf(
+  deps: ReceiptDeps,
+  { logId, leaf }: LeafPlace,
+  options: { principal: Principal; metadata: string | null },
+): Promise<string> {
+  const checkpoint = await latestCheckpoint(deps.db, logId);
+  if (checkpoint === null || leaf >= checkpoint.size) throw noEntry();
+  const [entry] = await readEntries(deps.db, logId, { from: leaf, to: leaf + 1 });
+  if (entry === undefined || !maySee(options.principal, entry)) throw noEntry();
+  const source = { entry, metadata: options.metadata, index: leaf, checkpoint: checkpoint.note };
+  const log = deps.openLog(logId);
+  return formatReceipt(await makeReceipt(source, (...tile) => log.readTile(...tile)));
+}
+
+function maySee(principal: Principal, text: string): boolean {
+  if (principal.role === 'operator') return true;
+  const entry = parseEntry(text);
+  return entry.kind !== 'sample' || entry.project_id === principal.projectId;
+}
+
+function noEntry(): Error {
+  return apiError('not_found', 'Cannot find an entry at this place');
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { readOrigin } from '../../db/origins.ts';
+import { listSamples } from '../../db/sample_list.ts';
+import { getSample } from '../../db/samples.ts';
+import { apiError } from '../errors.ts';
+import { bindCursor, openCursor } from '../pagination.ts';
+import { filtersOf, sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
+import { scopeOf, viewerOf } from '../tenancy.ts';
+import { router, tenantProcedure } from '../trpc.ts';
+import {
+  countOutput,
+  nextCursorOutput,
+  pageInput,
+  sampleIdInput,
+  sampleOutput,
+  timeInput,
+  timeOutput,
+} from '../wire_schema.ts';
+
+/** `timestamp`, if the caller knows it, saves looking into every month. */
+const sampleInput = z.object({ id: sampleIdInput, timestamp: timeInput.optional() });
+
+const explanationOutput = z.object({
+  sample: sampleOutput,
+  /** The notification that it was made from, and its ordinal among those of its meter and resource. */
+  origin: z.object({
+    id: z.string(),
+    index: countOutput,
+    event_type: z.string().nullable(),
+    received_at: timeOutput,
+    /** How often the same notification came again; that changed nothing. */
+    redelivered: countOutput,
+  }),
+  /** The rules that made it, by the digest that the log recorded. */
+  definitions: z.object({ digest: z.string() }),
+  /** Its place in the log: `receipts.entry` proves it. */
+  log: z.object({ log_id: countOutput, leaf_index: countOutput }),
+});
+
+/** Single readings, as they were signed. */
+export const samplesRouter = router({
+  list: tenantProcedure
+    .input(z.object({
+      ...sampleFilterInput,
+      /** By timestamp, then by place in the log. */
+      order: z.enum(['newest', 'oldest']).default('newest'),
+      ...pageInput,
+    }))
+    .output(z.object({ samples: z.array(sampleOutput), next_cursor: nextCursorOutput }))
+    .query(async ({ ctx: { deps, principal }, input }) => {
+      const { order, limit } = input;
+      const query = {
+        procedure: 'samples.list',
+        filters: { ...filtersOf(input), order, viewer: viewerOf(principal) },
+      };
+      const page = await listSamples(
+        deps.db.pool,
+        scopeOf(principal),
+        sampleFilters(input),
+        { order, limit, cursor: openCursor(query, input.cursor) },
+      );
+      return {
+        samples: page.rows.map(({ sample }) => sample),
+        next_cursor: bindCursor(query, page.nextCursor),
+      };
+    }),
+
+  get: tenantProcedure
+    .input(sampleInput)
+    .output(sampleOutput)
+    .query(async ({ ctx: { deps, principal }, input: { id, timestamp } }) => {
+      const found = await getSample(deps.db.pool, scopeOf(principal), id, { timestamp });
+      if (found === null) throw noSample();
+      return found.sample;
+    }),
+
+  /** Where a sample comes from, and where it stands. */
+  explain: tenantProcedure
+    .input(sampleInput)
+    .output(explanationOutput)
+    .query(async ({ ctx: { deps, principal }, input: { id, timestamp } }) => {
+      const found = await getSample(deps.db.pool, scopeOf(principal), id, { timestamp });
+      if (found === null) throw noSample();
+      const { sample, index, definitions, logId, leafIndex } = found;
+      const origin = await readOrigin(deps.db.pool, sample.source, found.origin);
+      return {
+        sample,
+        origin: {
+          id: found.origin,
+          index,
+          event_type: origin?.eventType ?? null,
+          received_at: origin?.receivedAt ?? sample.recorded_at,
+          redelivered: origin?.redelivered ?? 0,
+        },
+        definitions: { digest: definitions },
+        log: { log_id: logId, leaf_index: leafIndex },
+      };
+    }),
+});
+
+function noSample(): Error {
+  return apiError('not_found', 'Cannot find a sample of this id');
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { SampleFilters } from '../db/sample_filters.ts';
+import type { JsonValue } from '../meters/json.ts';
+import { apiError } from './errors.ts';
+import { idInput, nameInput, timeInput } from './wire_schema.ts';
+
+/** Paths and values of metadata in one query. */
+const MAX_METADATA_FILTERS = 10;
+const MAX_METADATA_VALUES = 50;
+
+const scalarInput = z.union([z.string().max(1_024), z.number(), z.boolean(), z.null()]);
+
+/** Which samples are meant; all conditions must hold. */
+export const sampleFilterInput = {
+  meter: nameInput.optional(),
+  resource_id: idInput.optional(),
+  /** Null: samples that belong to no project. */
+  project_id: idInput.nullable().optional(),
+  user_id: idInput.nullable().optional(),
+  source: nameInput.optional(),
+  /** Included. */
+  from: timeInput.optional(),
+  /** Excluded. */
+  to: timeInput.optional(),
+  /** Values of the metadata by path, as `flavor.name`; a list means any of its values. */
+  metadata: z.record(
+    nameInput,
+    z.union([scalarInput, z.array(scalarInput).min(1).max(MAX_METADATA_VALUES)]),
+  ).refine(
+    (filters) => Object.keys(filters).length <= MAX_METADATA_FILTERS,
+    `Give at most ${MAX_METADATA_FILTERS} paths`,
+  ).optional(),
+};
+
+const filterSchema = z.object(sampleFilterInput);
+export type SampleFilterInput = z.output<typeof filterSchema>;
+
+/** @throws {NephoError} `range_invalid` */
+export function sampleFilters(input: SampleFilterInput): SampleFilters {
+  if (input.from !== undefined && input.to !== undefined && input.from >= input.to) {
+    throw apiError(
+      'range_invalid',
+      `Cannot read from ${input.from} to ${input.to}: nothing lies between`,
+    );
+  }
+  return {
+    meter: input.meter,
+    resourceId: input.resource_id,
+    projectId: input.project_id,
+    userId: input.user_id,
+    source: input.source,
+    from: input.from,
+    to: input.to,
+    metadata: input.metadata,
+  };
+}
+
+/** The filters as what a cursor is bound to. */
+export function filtersOf(input: SampleFilterInput): Record<string, JsonValue | undefined> {
+  const { meter, resource_id, project_id, user_id, source, from, to, metadata } = input;
+  return { meter, resource_id, project_id, user_id, source, from, to, metadata };
+}
