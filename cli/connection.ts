@@ -1,6 +1,7 @@
 /** Finds the API that a command talks to: NEPHO_URL, else the embedded system that runs here. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import process from 'node:process';
 import { z } from 'zod';
 import { createClient, type NephoClient } from '../client/client.ts';
 import { explainCallError } from '../client/errors.ts';
@@ -90,13 +91,25 @@ async function readRunning(home: string): Promise<z.output<typeof runningSchema>
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return null;
   try {
-    return runningSchema.parse(JSON.parse(text));
+    const running = runningSchema.parse(JSON.parse(text));
+    // A system that was killed leaves its file behind, and the port may be another program's by now.
+    return running.pid === undefined || isAlive(running.pid) ? running : null;
   } catch (cause) {
     throw new NephoError(
       'running_file_invalid',
       `Cannot read '${path}': it is not what a running nepho writes, start it again`,
       { cause },
     );
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It lives, and is another user's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 
