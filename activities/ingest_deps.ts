@@ -9,6 +9,8 @@ import type { Stage } from './stage_clock.ts';
 export interface IngestDeps {
   pool: Pool;
   openPuller: (shard: number) => Promise<IntakePuller>;
+  /** Makes room in the intake by removing what every shard has stored. Called at the end of a leg. */
+  trimIntake: () => Promise<void>;
   signers: readonly Signer[];
   definitions: DefinitionSource;
   /** The deployment's name, the first part of each log's origin line. */

@@ -93,6 +93,8 @@ export async function runLeg(
       drained = input.drain && taken === 0 && await session.isDrained();
     }
     await session.settle();
+    // The intake is one for all shards, so one of them sees to it.
+    if (input.shard === 0) await deps.trimIntake();
     return await session.receipt(drained);
   } catch (error) {
     await session.abandon();

@@ -9,7 +9,7 @@ import type {
 } from '../db/prepared_batch.ts';
 import { canonicalJson } from '../ledger/canonical_json.ts';
 import { encodeSampleEntry } from '../ledger/entry.ts';
-import { sampleId } from '../ledger/identity.ts';
+import { sampleId, seriesKey } from '../ledger/identity.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { sha256Hex } from '../ledger/sha256.ts';
 import { assert } from '../meters/assert.ts';
@@ -274,14 +274,6 @@ async function fill<Want extends { known: Known }>(
   wanted.forEach(({ known }, index) => {
     known.id = ids[index] ?? 0;
   });
-}
-
-/** What tells a series from all others: 32 hexadecimal digits, in every deployment the same. */
-function seriesKey(logId: number, series: Omit<SeriesIdentity, 'key'>): string {
-  const { meter, type, unit, project_id, user_id, resource_id, source } = series;
-  return sha256Hex(
-    JSON.stringify([logId, meter, type, unit, project_id, user_id, resource_id, source]),
-  ).slice(0, 32);
 }
 
 /** Names hold no NUL, so this text is as good as the identity. */

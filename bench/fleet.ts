@@ -33,7 +33,9 @@ const HEX_ID = /(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])/g;
 export interface FleetOptions {
   seed: number;
   count: number;
-  /** Milliseconds since 1970 of the first notification. */
+  /** The number of the first one; 0 unless given. The same fleet goes on with another wave. */
+  first?: number;
+  /** Milliseconds since 1970 of notification 0. */
   startMs: number;
   /** Milliseconds between two; 6 seconds unless given. */
   stepMs?: number;
@@ -56,7 +58,8 @@ export function makeFleet(options: FleetOptions): FleetMessage[] {
   const templates = readTemplates();
   const messages: FleetMessage[] = [];
   const sent = new Map<string, number>();
-  for (let index = 0; index < options.count; index += 1) {
+  const first = options.first ?? 0;
+  for (let index = first; index < first + options.count; index += 1) {
     const template = pick(templates, Math.floor(random(options.seed, index) * 100));
     const number = sent.get(template.eventType) ?? 0;
     sent.set(template.eventType, number + 1);

@@ -1,7 +1,7 @@
 /** Wires the ingest worker: database, intake, keys, definitions, metrics, Temporal. */
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
 import { DefinitionSource } from '../activities/definition_source.ts';
@@ -10,7 +10,9 @@ import { createIngestMetrics } from '../api/metrics.ts';
 import { connectBus } from '../bus/connection.ts';
 import { openIntakePuller } from '../bus/puller.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
-import { createDatabase } from '../db/client.ts';
+import { readSyncInterval } from '../bus/sync_interval.ts';
+import { trimIntake } from '../bus/trim.ts';
+import { createDatabase, type Database } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
@@ -31,6 +33,8 @@ export interface IngestWorkerConfig {
   signers: readonly Signer[];
   /** Bytes that the intake may take on disk. */
   intakeBytes: number;
+  /** `http://host:8222` of nats-server's monitoring, null if it is not known. */
+  natsMonitorUrl: string | null;
   registry: Registry;
 }
 
@@ -52,11 +56,13 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
   try {
     await checkSchemaVersion(db.pool);
     nats = await connectBus({ url: config.natsUrl, name: 'nepho-worker' });
-    await ensureIntakeStream(await jetstreamManager(nats), {
+    const jsm = await jetstreamManager(nats);
+    await ensureIntakeStream(jsm, {
       shards: config.shards,
       maxBytes: config.intakeBytes,
     });
-    const deps = ingestDeps(config, { db, nats });
+    const deps = ingestDeps(config, { db, nats, jsm });
+    await warnOfLateWrites(deps.log, nats, config.natsMonitorUrl);
     // A faulty definition file is told before the first actor runs into it.
     await deps.definitions.current();
     const worker = await runWorker(deps, {
@@ -73,11 +79,14 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
 
 function ingestDeps(
   config: IngestWorkerConfig,
-  { db, nats }: { db: ReturnType<typeof createDatabase>; nats: NatsConnection },
+  { db, nats, jsm }: { db: Database; nats: NatsConnection; jsm: JetStreamManager },
 ): IngestDeps {
   return {
     pool: db.pool,
     openPuller: (shard) => openIntakePuller(nats, shard),
+    trimIntake: async () => {
+      await trimIntake(nats, jsm, { keepBytes: config.intakeBytes / 4 });
+    },
     signers: config.signers,
     definitions: new DefinitionSource({
       pool: db.pool,
@@ -91,6 +100,16 @@ function ingestDeps(
     log: structuredLog('ingest'),
     metrics: createIngestMetrics(config.registry),
   };
+}
+
+/** JetStream acknowledges before it writes through, unless told otherwise. */
+async function warnOfLateWrites(
+  log: IngestLog,
+  nats: NatsConnection,
+  monitorUrl: string | null,
+): Promise<void> {
+  const { warning } = await readSyncInterval(nats, monitorUrl);
+  if (warning !== null) log.warn('sync_interval', { warning });
 }
 
 /** The logger of one part in the form that activities take. */

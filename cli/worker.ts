@@ -52,6 +52,7 @@ export async function workerConfig(
       files: settings.signingKeyFiles,
     }),
     intakeBytes: INTAKE_BYTES,
+    natsMonitorUrl: settings.natsMonitorUrl,
     registry,
   };
 }

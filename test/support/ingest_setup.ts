@@ -26,6 +26,7 @@ export function ingestDeps(setup: IngestSetup): IngestDeps {
   return {
     pool: setup.pool,
     openPuller: (shard) => openIntakePuller(setup.nats, shard),
+    trimIntake: async () => {},
     signers: [createSigner(TEST_DEPLOYMENT, setup.signingKey)],
     definitions: new DefinitionSource({
       pool: setup.pool,

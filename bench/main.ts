@@ -1,0 +1,38 @@
+/** `npm run bench -- NAME [options] [--json]`: prints its figures; the last line is JSON with --json. */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { benchIngest } from './ingest.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    notifications: { type: 'string', default: '25000' },
+    waves: { type: 'string', default: '3' },
+    shards: { type: 'string', default: '2' },
+  },
+});
+
+const BENCHES: Record<string, () => Promise<object>> = {
+  ingest: () =>
+    benchIngest({
+      notifications: Number(values.notifications),
+      waves: Number(values.waves),
+      shards: Number(values.shards),
+    }, say),
+};
+
+const bench = BENCHES[positionals[0] ?? ''];
+if (bench === undefined) {
+  process.stderr.write(`Name a benchmark: ${Object.keys(BENCHES).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  const figures = await bench();
+  if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
+  else for (const [name, value] of Object.entries(figures)) say(`${name}: ${value}`);
+}
+
+/** Progress goes to standard error when the result is for a program. */
+function say(line: string): void {
+  (values.json ? process.stderr : process.stdout).write(`${line}\n`);
+}
