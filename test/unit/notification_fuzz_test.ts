@@ -83,7 +83,11 @@ function mutatedBytes(random: Random): Uint8Array {
 
 const PIECES = [
   ...'{ } [ ] " , : \\ \\u0000 \\ud800 1e999 NaN null "__proto__": "event_type":1, - //'.split(' '),
-  ...[' ', '\0', '\u2028', '\ufeff', '\u{1F600}'],
+  ' ',
+  '\0',
+  '\u2028',
+  '\ufeff',
+  '\u{1F600}',
 ];
 
 /** A piece that means something put into a real message, in its envelope or out of it. */
