@@ -145,6 +145,8 @@ function goInstall(
       env: childEnvironment({ GOBIN: work, CGO_ENABLED: '0' }),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    const killNow = (): void => void child.kill();
+    process.once('exit', killNow);
     let lastLines = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       onPackages(text.split('\n').length - 1);
@@ -152,6 +154,7 @@ function goInstall(
     });
     child.once('error', reject);
     child.once('close', (status) => {
+      process.off('exit', killNow);
       if (status === 0) resolve();
       else reject(new Error(`\`go install\` failed: ${lastLines.trim().split('\n').at(-1)}`));
     });

@@ -53,8 +53,7 @@ export interface CloudOptions {
 
 /** What the cloud notifies, in the order of time, without end. */
 export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNotification> {
-  // The start is part of the seed: at another time it is another cloud, with other ids.
-  const random = new SeededRandom(`${seed} ${startMs}`);
+  const random = randomOf({ seed, startMs });
   const cloud = new Cloud(random, startMs);
   for (let next = cloud.agenda.next(); next !== undefined; next = cloud.agenda.next()) {
     // No two at the same microsecond, as a service cannot notify two things at once.
@@ -62,6 +61,16 @@ export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNot
       yield wrap(event, next.atMs + index / 1_000, random);
     }
   }
+}
+
+/** The names of the cloud's projects by their ids, as its Keystone would tell them. */
+export function projectNames(options: CloudOptions): Map<string, string> {
+  return new Map(makeTenants(randomOf(options)).map(({ projectId, name }) => [projectId, name]));
+}
+
+function randomOf({ seed, startMs }: CloudOptions): SeededRandom {
+  // The start is part of the seed: at another time it is another cloud, with other ids.
+  return new SeededRandom(`${seed} ${startMs}`);
 }
 
 class Cloud {

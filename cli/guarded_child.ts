@@ -51,6 +51,8 @@ export interface ChildSpec {
   logFile: string;
   /** Called with each line of its standard output. */
   onLine?: (line: string) => void;
+  /** Milliseconds that it has to end after TERM when its supervisor stops. */
+  graceMs?: number;
 }
 
 export interface GuardedChild {
@@ -63,8 +65,14 @@ export interface GuardedChild {
   stop(graceMs: number): Promise<void>;
   /** KILL to the whole group, at once and without waiting: for the last moment of this process. */
   killNow(): void;
-  /** Waits for `ready`, or throws `process_failed` if the process ends first or `timeoutMs` passes. */
-  until<T>(ready: Promise<T>, timeoutMs: number): Promise<T>;
+  /** The error for a child that failed: its state, its last words and where to read on. */
+  failure(state: string): NephoError;
+  /**
+   * Waits for `ready`, whose signal tells it to give up.
+   *
+   * @throws {NephoError} `process_failed` if the process ends first or `timeoutMs` passes
+   */
+  until<T>(ready: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T>;
 }
 
 /** @throws {NephoError} `process_failed` if the shell cannot be started */
@@ -116,20 +124,23 @@ function guardedChild(child: ChildProcess, spec: ChildSpec): GuardedChild {
     ended,
     stop: (graceMs) => stopping ??= stop(graceMs),
     killNow: () => void send(-pid, 'SIGKILL'),
+    failure: (state) => failure(spec, state),
     until: async (ready, timeoutMs) => {
       const failed = ended.then((status) => {
         throw failure(spec, `it ended with status ${status}`);
       });
-      const late = new AbortController();
-      const timeout = delay(timeoutMs, undefined, { signal: late.signal }).then(() => {
+      const decided = new AbortController();
+      const { signal } = decided;
+      const late = delay(timeoutMs, undefined, { signal }).then(() => {
         throw failure(spec, `it is not ready after ${timeoutMs / 1_000} s`);
       });
+      const outcomes = [ready(signal), failed, late] as const;
       try {
-        return await Promise.race([ready, failed, timeout]);
+        return await Promise.race(outcomes);
       } finally {
-        late.abort();
+        decided.abort();
         // Whichever came too late has nobody to catch it.
-        for (const promise of [ready, failed, timeout]) promise.catch(() => {});
+        for (const promise of outcomes) promise.catch(() => {});
       }
     },
   };

@@ -13,6 +13,21 @@ export const STATUS = { done: 0, failed: 1, usage: 2 } as const;
  */
 const COMMANDS: Record<string, () => Promise<{ register(program: Command): void }>> = {
   start: () => import('./start.ts'),
+  send: () => import('./send.ts'),
+  definitions: () => import('./definitions.ts'),
+  meters: () => import('./meters.ts'),
+  samples: () => import('./samples.ts'),
+  statistics: () => import('./statistics.ts'),
+  resources: () => import('./resources.ts'),
+  explain: () => import('./explain.ts'),
+  quarantine: () => import('./quarantine.ts'),
+  actors: () => import('./actors.ts'),
+  log: () => import('./log.ts'),
+  receipt: () => import('./receipt.ts'),
+  verify: () => import('./verify.ts'),
+  keys: () => import('./keys.ts'),
+  worker: () => import('./worker.ts'),
+  api: () => import('./api.ts'),
   bridge: () => import('./bridge.ts'),
   migrate: () => import('./migrate.ts'),
 };

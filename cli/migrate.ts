@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { createDatabase } from '../db/client.ts';
-import { migrate } from '../db/migrate.ts';
 import { readSettings } from './env.ts';
 import { ensureOperatorKey } from './operator_key.ts';
 import { type JsonOption, printResult, withJson } from './output.ts';
+import { prepareStorage } from './prepare_storage.ts';
 import { requireSettings } from './required_settings.ts';
 
 interface Options extends JsonOption {
@@ -22,14 +22,15 @@ async function migrateDatabase(options: Options): Promise<void> {
   const { databaseUrl } = requireSettings(readSettings(), 'nepho migrate', ['databaseUrl']);
   const db = createDatabase(databaseUrl, { poolSize: 1, applicationName: 'nepho-migrate' });
   try {
-    const report = await migrate(db.pool);
+    const report = await prepareStorage(db.pool, Date.now());
     const made = options.operatorKey !== undefined &&
       await ensureOperatorKey(db.pool, options.operatorKey, Date.now());
     printResult({ ...report, operator_key_made: made }, options, () => {
-      const { before, after } = report;
-      const schema = before === after
-        ? `The schema is at version ${after} already\n`
-        : `The schema went from version ${before} to ${after}\n`;
+      const { before, after, partitions } = report;
+      const version = before === after
+        ? `The schema is at version ${after} already`
+        : `The schema went from version ${before} to ${after}`;
+      const schema = `${version}, ${partitions} partitions were made\n`;
       return made ? `${schema}The operator's key is in ${options.operatorKey}\n` : schema;
     });
   } finally {

@@ -1,14 +1,10 @@
 /** Starts the parts of a system in order, watches them, and stops them in the reverse order. */
 import process from 'node:process';
+import { NephoError } from '../meters/errors.ts';
 import { type ChildSpec, type GuardedChild, startGuarded } from './guarded_child.ts';
 
 /** Milliseconds that a part has to end after TERM, unless it says otherwise. */
 const GRACE_MS = 15_000;
-
-export interface PartOptions {
-  /** Milliseconds between TERM and KILL. */
-  graceMs?: number;
-}
 
 interface Part {
   child: GuardedChild;
@@ -18,33 +14,37 @@ interface Part {
 /** Holds the child processes of one system. Nothing that it started outlives it or this process. */
 export class Supervisor {
   readonly #parts: Part[] = [];
-  readonly #onFailure: (name: string, status: number) => void;
+  readonly #onFailure: (error: NephoError) => void;
   #stopping: Promise<void> | undefined;
 
   /** @param onFailure told when a part ends that nobody stopped */
-  constructor(onFailure: (name: string, status: number) => void) {
+  constructor(onFailure: (error: NephoError) => void) {
     this.#onFailure = onFailure;
     process.once('exit', this.#killAll);
   }
 
-  /** @throws {NephoError} `process_failed` */
-  async start(spec: ChildSpec, options: PartOptions = {}): Promise<GuardedChild> {
+  /** @throws {NephoError} `process_failed`, also once all is being stopped */
+  async start(spec: ChildSpec): Promise<GuardedChild> {
+    this.#refuseWhenStopping(spec);
     const child = await startGuarded(spec);
-    this.#parts.push({ child, graceMs: options.graceMs ?? GRACE_MS });
+    if (this.#stopping !== undefined) await child.stop(0);
+    this.#refuseWhenStopping(spec);
+    this.#parts.push({ child, graceMs: spec.graceMs ?? GRACE_MS });
     void child.ended.then((status) => {
-      if (this.#stopping === undefined) this.#onFailure(child.name, status);
+      if (this.#stopping !== undefined) return;
+      this.#onFailure(child.failure(`it ended with status ${status}`));
     });
     return child;
-  }
-
-  /** True from the first call of `stop` on. */
-  get isStopping(): boolean {
-    return this.#stopping !== undefined;
   }
 
   /** Stops all parts, the last started first. Resolves when none is left. Safe to call twice. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stopInOrder();
+  }
+
+  #refuseWhenStopping({ name }: ChildSpec): void {
+    if (this.#stopping === undefined) return;
+    throw new NephoError('process_failed', `Cannot start ${name}: the system is being stopped`);
   }
 
   async #stopInOrder(): Promise<void> {

@@ -108,7 +108,7 @@ test('a guarded child ends when its parent is killed by kill -9', async () => {
 
 test('until tells what a child said last when it ends before it is ready', async () => {
   const { child } = await startShell('faulty', 'echo "no such option" >&2; exit 3');
-  await assert.rejects(child.until(new Promise(() => {}), 60_000), (error: Error) => {
+  await assert.rejects(child.until(() => new Promise(() => {}), 60_000), (error: Error) => {
     assert.match(
       error.message,
       /Cannot run faulty: it ended with status 3, saying 'no such option'/,
@@ -120,7 +120,7 @@ test('until tells what a child said last when it ends before it is ready', async
 test('until gives up a child that is not ready in time', async () => {
   const { child } = await startShell('slow', 'sleep 60');
   await assert.rejects(
-    child.until(new Promise(() => {}), 50),
+    child.until(() => new Promise(() => {}), 50),
     /slow: it is not ready after 0.05 s/,
   );
   await child.stop(1_000);
@@ -129,7 +129,7 @@ test('until gives up a child that is not ready in time', async () => {
 test('Supervisor stops the last started first and tells of no failure then', async () => {
   const order = path.join(folder, 'order');
   const failures: string[] = [];
-  const supervisor = new Supervisor((name) => failures.push(name));
+  const supervisor = new Supervisor(({ message }) => failures.push(message));
   for (const name of ['first', 'second', 'third']) {
     let ready: () => void = () => {};
     const started = new Promise<void>((resolve) => ready = resolve);
@@ -150,11 +150,11 @@ test('Supervisor stops the last started first and tells of no failure then', asy
 });
 
 test('Supervisor tells of a part that ends by itself', async () => {
-  let tell: (failure: [string, number]) => void = () => {};
-  const failed = new Promise<[string, number]>((resolve) => tell = resolve);
-  const supervisor = new Supervisor((name, status) => tell([name, status]));
+  let tell: (failure: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => tell = resolve);
+  const supervisor = new Supervisor((error) => tell(error));
   await supervisor.start({ name: 'short', command: 'sh', args: ['-c', 'exit 5'], logFile });
-  assert.deepEqual(await failed, ['short', 5]);
+  assert.match((await failed).message, /^Cannot run short: it ended with status 5/);
   await supervisor.stop();
 });
 
