@@ -100,11 +100,13 @@ function authenticate(app: Hono<ApiEnv>, deps: ApiDeps): void {
   });
 }
 
-const refuseBody = (c: Context<ApiEnv>): Response =>
-  errorResponse(
-    apiError('body_too_large', 'Cannot read the request: its body is too large'),
-    c.get('requestId'),
-  );
+const refuseBody = (c: Context<ApiEnv>): Response => {
+  const refusal = apiError('body_too_large', 'Cannot read the request: its body is too large');
+  const response = errorResponse(refusal, c.get('requestId'));
+  // The rest of the body is not read, so nothing else can come over this connection.
+  response.headers.set('connection', 'close');
+  return response;
+};
 const limitTo = (maxSize: number) => bodyLimit({ maxSize, onError: refuseBody });
 const limitOfOperators = limitTo(MAX_OPERATOR_BODY_BYTES);
 const limitOfOthers = limitTo(MAX_BODY_BYTES);

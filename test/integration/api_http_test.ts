@@ -167,10 +167,13 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
         '--ui=false',
         '--N=4',
       ], { timeoutMs: 60_000 });
+    // Its status is 0 whatever it found, so its words are what counts.
     const accepted = await check(system.operatorToken);
-    assert.equal(accepted.status, 0, accepted.stderr);
+    const { size } = await head();
+    assert.match(accepted.stderr, new RegExp(`Successfully fsck'd log with size ${size} `));
+    assert.doesNotMatch(accepted.stderr, /fsck failed|^E\d{4} /m);
     const refused = await check(project);
-    assert.notEqual(refused.status, 0);
+    assert.doesNotMatch(refused.stderr, /Successfully/);
   });
 
   test('a malformed request is told what is wrong with it, with the id that it came with', async () => {
