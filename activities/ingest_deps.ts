@@ -3,6 +3,7 @@ import type { IntakePuller } from '../bus/puller.ts';
 import type { Signer } from '../ledger/signer.ts';
 import type { AppendOutcome } from '../db/prepared_batch.ts';
 import type { DefinitionSource } from './definition_source.ts';
+import type { SampleSignaturePolicy } from './sample_signatures.ts';
 import type { Stage } from './stage_clock.ts';
 
 /** What the signing activity is wired with, by `cli/`. */
@@ -11,7 +12,10 @@ export interface IngestDeps {
   openPuller: (shard: number) => Promise<IntakePuller>;
   /** Makes room in the intake by removing what every shard has stored. Called at the end of a leg. */
   trimIntake: () => Promise<void>;
+  /** The newest first. */
   signers: readonly Signer[];
+  keyChange: KeyChangePolicy;
+  sampleSignatures: SampleSignaturePolicy;
   definitions: DefinitionSource;
   /** The deployment's name, the first part of each log's origin line. */
   deployment: string;
@@ -23,6 +27,14 @@ export interface IngestDeps {
   nowMs: () => number;
   log: IngestLog;
   metrics: IngestMetrics;
+}
+
+/** How a new signing key enters the logs. */
+export interface KeyChangePolicy {
+  /** How long the previous key goes on signing beside the new one. */
+  overlapMs: number;
+  /** The verifier key of a new key that is taken although the previous one, lost, cannot endorse it. */
+  unendorsedKey: string | null;
 }
 
 /** Structured logging: an event's name and its fields, no payloads. */

@@ -7,6 +7,7 @@ import type { DefinitionsInForce } from './definition_source.ts';
 import type { IngestDeps } from './ingest_deps.ts';
 import type { LegReceipt } from './ingest_leg.ts';
 import { BatchPreparer } from './prepare_batch.ts';
+import { sampleSignatures } from './sample_signatures.ts';
 import { StageClock } from './stage_clock.ts';
 import { announceDefinitions, takeOverLog } from './take_over_log.ts';
 import type { Delivery } from './understand.ts';
@@ -86,6 +87,7 @@ export class IngestSession {
       logId: shard,
       source: deps.source,
       clock: parts.clock,
+      checkSignatures: sampleSignatures(deps.sampleSignatures),
     });
   }
 

@@ -18,6 +18,7 @@ import { MAX_METADATA_LENGTH } from '../meters/limits.ts';
 import type { Reading } from '../meters/sample.ts';
 import { BoundedCache } from './bounded_cache.ts';
 import type { DefinitionsInForce } from './definition_source.ts';
+import type { CheckSampleSignatures } from './sample_signatures.ts';
 import type { StageClock } from './stage_clock.ts';
 import { acceptedSpan, isReject, reject, understand } from './understand.ts';
 import type { Delivery, Understood } from './understand.ts';
@@ -68,15 +69,25 @@ export class BatchPreparer {
   readonly #logId: number;
   readonly #source: string;
   readonly #clock: StageClock;
+  readonly #checkSignatures: CheckSampleSignatures;
   readonly #series = new BoundedCache<string, Known>(SERIES_CACHED);
   readonly #metadata = new BoundedCache<string, KnownMetadata>(METADATA_CACHED);
   readonly #eventTypes = new BoundedCache<string, Known>(EVENT_TYPES_CACHED);
 
-  constructor(pool: Pool, options: { logId: number; source: string; clock: StageClock }) {
+  constructor(
+    pool: Pool,
+    options: {
+      logId: number;
+      source: string;
+      clock: StageClock;
+      checkSignatures: CheckSampleSignatures;
+    },
+  ) {
     this.#pool = pool;
     this.#logId = options.logId;
     this.#source = options.source;
     this.#clock = options.clock;
+    this.#checkSignatures = options.checkSignatures;
   }
 
   async prepare(deliveries: readonly Delivery[], options: PrepareOptions): Promise<PreparedBatch> {
@@ -109,6 +120,7 @@ export class BatchPreparer {
       definitions: options.definitions.set,
       source: this.#source,
       span: acceptedSpan(options.nowMs),
+      checkSignatures: this.#checkSignatures,
     };
     const referred: Referred[] = [];
     for (const delivery of deliveries) {

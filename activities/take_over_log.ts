@@ -56,7 +56,7 @@ async function readKeys(
 ): Promise<{ missing: KeyEntry[]; inForce: Signer[] }> {
   const records = await newestRecords(deps.pool, shard, { kind: 'key', limit: MAX_KEYS });
   const history = records.toReversed().map((entry) => parseEntry(entry) as KeyEntry);
-  const missing = await missingKeyEntries(history, deps.signers, { now });
+  const missing = await missingKeyEntries(history, deps.signers, { now, ...deps.keyChange });
   return { missing, inForce: signersInForce([...history, ...missing], deps.signers, now) };
 }
 

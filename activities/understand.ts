@@ -1,5 +1,8 @@
 import { contentDigest, contentWord, originKey, originOf } from '../ledger/identity.ts';
+import { carriesCeilometerSamples, publishedSamples } from '../meters/ceilometer_samples.ts';
+import { readPublishedSamples } from '../meters/ceilometer_samples.ts';
 import type { DefinitionSet } from '../meters/definition_compile.ts';
+import type { Extraction } from '../meters/definition_extract.ts';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
 import { MAX_AGE_DAYS, MAX_AHEAD_DAYS, MAX_ID_LENGTH } from '../meters/limits.ts';
 import { decodeNotification } from '../meters/notification.ts';
@@ -8,6 +11,7 @@ import type { Reading } from '../meters/sample.ts';
 import { checkStorableText } from '../meters/storable_text.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import type { PreparedReject } from '../db/prepared_batch.ts';
+import type { CheckSampleSignatures } from './sample_signatures.ts';
 
 /** Deliveries after which a message is set aside unread: something in it stops the shard. */
 export const MAX_DELIVERIES = 20;
@@ -45,6 +49,8 @@ export interface UnderstandContext {
   source: string;
   /** The span of timestamps that are taken, see {@link acceptedSpan}. */
   span: AcceptedSpan;
+  /** Asked for messages that carry samples of Ceilometer's agents. */
+  checkSignatures: CheckSampleSignatures;
 }
 
 /** Canonical UTC timestamps, both included. */
@@ -88,7 +94,9 @@ function read(
 ): Understood {
   const origin = originOf(notification);
   checkStorableText(origin, 'message_id', MAX_ID_LENGTH);
-  const extraction = context.definitions.extract(notification);
+  const extraction = carriesCeilometerSamples(notification.eventType)
+    ? readSamples(notification, delivery, context)
+    : context.definitions.extract(notification);
   for (const reading of extraction.readings) checkSpan(reading, context.span);
   return {
     delivery,
@@ -100,6 +108,17 @@ function read(
     withoutVolume: extraction.withoutVolume.length,
     readings: extraction.readings,
   };
+}
+
+/** Of a message that brings finished samples: nothing of it counts unless all of it is genuine. */
+function readSamples(
+  { eventType, payload }: Notification,
+  delivery: Delivery,
+  context: UnderstandContext,
+): Extraction {
+  const samples = publishedSamples(eventType, payload);
+  context.checkSignatures(delivery.bytes);
+  return readPublishedSamples(samples);
 }
 
 /** Canonical timestamps are in the order of their texts. */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
+import { DEFAULT_KEY_OVERLAP_MS } from '../ledger/key_entry.ts';
 import { NephoError } from '../meters/errors.ts';
 import { environmentSchema, variableNotes } from './environment_schema.ts';
 
@@ -15,6 +16,7 @@ export const PROJECT_DIR: string = path.resolve(
 );
 
 const DEFAULT_INTAKE_BYTES = 10 * 1024 ** 3;
+const DAY_MS = 86_400_000;
 
 type Environment = z.output<typeof environmentSchema>;
 
@@ -37,6 +39,9 @@ export interface Settings {
   /** Private keys in PEM, the newest first. */
   signingKeys: string[];
   signingKeyFiles: string[];
+  keyChange: { overlapMs: number; unendorsedKey: string | null };
+  /** What is made of the samples that Ceilometer's agents sign. */
+  sampleSignatures: { secrets: string[]; acceptUnsigned: boolean };
   deployment: string;
   httpHost: string;
   /** Null unless configured: {@link DEFAULT_HTTP_PORT} then, or another free one. */
@@ -131,6 +136,16 @@ function settingsOf(env: Environment): Settings {
       env.NEPHO_SIGNING_KEY?.split(/(?=-----BEGIN )/).filter((key) => key.trim() !== '') ??
         [],
     signingKeyFiles: pathList(env.NEPHO_SIGNING_KEY_FILE),
+    keyChange: {
+      overlapMs: env.NEPHO_KEY_OVERLAP_DAYS === undefined
+        ? DEFAULT_KEY_OVERLAP_MS
+        : env.NEPHO_KEY_OVERLAP_DAYS * DAY_MS,
+      unendorsedKey: env.NEPHO_ALLOW_UNENDORSED_KEY ?? null,
+    },
+    sampleSignatures: {
+      secrets: env.NEPHO_TELEMETRY_SECRET ?? [],
+      acceptUnsigned: env.NEPHO_TELEMETRY_UNSIGNED === 'accept',
+    },
     deployment: env.NEPHO_DEPLOYMENT ?? 'nepho.example',
     httpHost: env.NEPHO_HTTP_HOST ?? '127.0.0.1',
     httpPort: env.NEPHO_HTTP_PORT ?? null,

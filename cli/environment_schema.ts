@@ -1,5 +1,6 @@
 /** Every environment variable: its class of values, an example, its meaning and what holds without it. */
 import { z } from 'zod';
+import { parseVkey } from '../ledger/vkey.ts';
 import { assert } from '../meters/assert.ts';
 
 export const DEFAULT_HTTP_PORT = 8777;
@@ -19,6 +20,10 @@ export interface VariableNote {
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'fatal'] as const;
 const LOG_FORMATS = ['auto', 'human', 'json'] as const;
+const UNSIGNED = ['refuse', 'accept'] as const;
+const MAX_KEY_OVERLAP_DAYS = 3_650;
+/** What Ceilometer signs with when nobody configured anything: everybody knows it. */
+const SHIPPED_SECRETS = ['change this for valid signing', 'change this or be hacked'];
 
 const notes = z.registry<VariableNote>();
 
@@ -133,6 +138,33 @@ export const environmentSchema = z.object({
     meaning: 'files that hold the signing keys, readable by their owner only, the newest first',
     fallback: '`keys/signing.key` under NEPHO_HOME in the embedded system',
   }),
+  NEPHO_KEY_OVERLAP_DAYS: variable(count.pipe(z.int().max(MAX_KEY_OVERLAP_DAYS)), {
+    kind: `a number of days from 0 to ${MAX_KEY_OVERLAP_DAYS}`,
+    example: '14',
+    meaning: 'how long the previous signing key goes on signing beside a new one',
+    fallback: '30',
+  }),
+  NEPHO_ALLOW_UNENDORSED_KEY: variable(text.refine(isVkey), {
+    kind: 'a verifier key',
+    example: 'metering.cloud.example+ef7ecbbc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4',
+    meaning: 'the one new key that may sign although the previous key is lost',
+    fallback: 'the previous key must endorse a new one',
+  }),
+  NEPHO_TELEMETRY_SECRET: variable(text.transform(linesOf).refine(areSecrets), {
+    kind: 'one or more secrets, a line each, and not the default that Ceilometer ships',
+    example: 'c1f5…',
+    meaning: "Ceilometer's `telemetry_secret`: it verifies the samples of its agents; line ends " +
+      'between several may be written \\n',
+    fallback: 'such samples wait in quarantine',
+    secret: true,
+  }),
+  NEPHO_TELEMETRY_UNSIGNED: variable(z.enum(UNSIGNED), {
+    kind: `one of ${UNSIGNED.join(', ')}`,
+    example: 'accept',
+    meaning: "whether samples of Ceilometer's agents without a signature, or without a secret to " +
+      'verify it, are taken',
+    fallback: '`refuse`: they wait in quarantine',
+  }),
   NEPHO_DEPLOYMENT: variable(name, {
     kind: 'a name: letters, digits, dots and hyphens',
     example: 'metering.cloud.example',
@@ -215,6 +247,22 @@ export function variableNotes(): [string, VariableNote][] {
     assert(note !== undefined, `variable ${key} has a note`);
     return [key, note];
   });
+}
+
+function linesOf(value: string): string[] {
+  return value.split(/\n|\\n/).map((line) => line.trim()).filter((line) => line !== '');
+}
+
+function areSecrets(lines: readonly string[]): boolean {
+  return lines.length > 0 && !lines.some((line) => SHIPPED_SECRETS.includes(line));
+}
+
+function isVkey(value: string): boolean {
+  try {
+    return parseVkey(value).vkey === value;
+  } catch {
+    return false;
+  }
 }
 
 function variable<T extends z.ZodType<unknown, string>>(schema: T, note: VariableNote) {

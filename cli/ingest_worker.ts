@@ -5,7 +5,8 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
 import { DefinitionSource } from '../activities/definition_source.ts';
-import type { IngestDeps, IngestLog } from '../activities/ingest_deps.ts';
+import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/ingest_deps.ts';
+import type { SampleSignaturePolicy } from '../activities/sample_signatures.ts';
 import { createIngestMetrics } from '../api/metrics.ts';
 import { connectBus } from '../bus/connection.ts';
 import { openIntakePuller } from '../bus/puller.ts';
@@ -31,6 +32,8 @@ export interface IngestWorkerConfig {
   definitionDirs: readonly string[];
   /** The newest first. */
   signers: readonly Signer[];
+  keyChange: KeyChangePolicy;
+  sampleSignatures: SampleSignaturePolicy;
   /** Bytes that the intake may take on disk. */
   intakeBytes: number;
   /** `http://host:8222` of nats-server's monitoring, null if it is not known. */
@@ -88,6 +91,8 @@ function ingestDeps(
       await trimIntake(nats, jsm, { keepBytes: config.intakeBytes / 4 });
     },
     signers: config.signers,
+    keyChange: config.keyChange,
+    sampleSignatures: config.sampleSignatures,
     definitions: new DefinitionSource({
       pool: db.pool,
       read: () => loadDefinitionDirectory(config.definitionDirs),

@@ -51,6 +51,8 @@ export async function workerConfig(
       values: settings.signingKeys,
       files: settings.signingKeyFiles,
     }),
+    keyChange: settings.keyChange,
+    sampleSignatures: settings.sampleSignatures,
     intakeBytes: INTAKE_BYTES,
     natsMonitorUrl: settings.natsMonitorUrl,
     registry,

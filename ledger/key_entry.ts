@@ -22,10 +22,10 @@ export interface KeyEntryOptions {
   now: string;
   overlapMs?: number;
   /**
-   * Accepts a new key without the previous key's signature, because that key is lost. Verifiers who
-   * trust the previous key then have to be given the new one.
+   * The verifier key of the one new key that is accepted without the previous key's signature, because
+   * that key is lost. Verifiers who trust the previous key then have to be given this one.
    */
-  allowUnendorsed?: boolean;
+  unendorsedKey?: string | null;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function missingKeyEntries(
   for (const signer of signers.toReversed()) {
     if (known.has(signer.vkey)) continue;
     const endorser = signers.find((other) => other.vkey === previous);
-    if (previous !== null && endorser === undefined && options.allowUnendorsed !== true) {
+    if (previous !== null && endorser === undefined && options.unendorsedKey !== signer.vkey) {
       throw unendorsed(signer.vkey, previous);
     }
     missing.push(await makeKeyEntry(signer, { previous, endorser, options }));
@@ -113,6 +113,6 @@ async function makeKeyEntry(
 function unendorsed(vkey: string, previous: string): NephoError {
   return new NephoError(
     'signing_key_unendorsed',
-    `Cannot change the signing key to '${vkey}': the log's key '${previous}' must endorse it, configure both, the new one first, until the overlap ends`,
+    `Cannot change the signing key to '${vkey}': the log's key '${previous}' must endorse it, configure both, the new one first, until the overlap ends; or, if the old one is lost, set NEPHO_ALLOW_UNENDORSED_KEY='${vkey}'`,
   );
 }

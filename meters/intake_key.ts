@@ -1,3 +1,4 @@
+import { carriesCeilometerSamples } from './ceilometer_samples.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import type { Notification } from './notification.ts';
 
@@ -33,10 +34,14 @@ const ENCODER = new TextEncoder();
  * 5. the project in the context;
  * 6. the event type.
  *
+ * Samples of Ceilometer's agents go by the event type alone: one such message is about many projects,
+ * now this one first and now that one, and only one shard can keep their series from moving.
+ *
  * It is part of what is stored, so a change here is a change of format.
  */
 export function intakeKey(notification: Notification): string {
   const { payload, context, eventType } = notification;
+  if (carriesCeilometerSamples(eventType)) return eventType;
   const key = isJsonObject(payload) ? payloadKey(versionedData(payload)) : null;
   return key ?? firstText(context, CONTEXT_PROJECT_KEYS) ?? eventType;
 }

@@ -2,7 +2,7 @@ import { NephoError } from './errors.ts';
 import { parseExactJson } from './exact_json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import { MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_NOTIFICATION_BYTES } from './limits.ts';
-import { openEnvelopes } from './notification_envelope.ts';
+import { openEnvelopes, type ParseJson } from './notification_envelope.ts';
 import { checkStorableText } from './storable_text.ts';
 
 /** An oslo.messaging notification, whichever envelope it came in. */
@@ -37,7 +37,10 @@ const DECODER = new TextDecoder('utf-8', { fatal: true });
  * @throws {NephoError} `too_large`, `not_utf8`, `not_json`, `too_deep`, `not_an_object`,
  * `envelope_invalid`, `timestamp_invalid`, `text_invalid`, `name_too_long`; context `place` says where
  */
-export function decodeNotification(bytes: Uint8Array): Notification {
+export function decodeNotification(
+  bytes: Uint8Array,
+  parse: ParseJson = parseExactJson,
+): Notification {
   if (bytes.length > MAX_NOTIFICATION_BYTES) {
     throw new NephoError(
       'too_large',
@@ -45,7 +48,7 @@ export function decodeNotification(bytes: Uint8Array): Notification {
       { context: { place: '', bytes: bytes.length } },
     );
   }
-  const { message, cloudEvent } = openEnvelopes(parseExactJson(decodeUtf8(bytes)));
+  const { message, cloudEvent } = openEnvelopes(parse(decodeUtf8(bytes)), parse);
   const metadata = isJsonObject(message['metadata']) ? message['metadata'] : {};
   const eventType = readText(message, 'event_type', MAX_NAME_LENGTH) ?? '';
   if (eventType === '') throw invalid('event_type', 'a notification has a text there');

@@ -10,6 +10,9 @@ export interface OpenedEnvelope {
   cloudEvent: { id: string; source: string } | null;
 }
 
+/** How the JSON of a notification is read, and the JSON within it. */
+export type ParseJson = (text: string) => JsonValue;
+
 const DECODER = new TextDecoder('utf-8', { fatal: true });
 /** oslo.messaging accepts an envelope of its own major version, 2 since Havana. */
 const SUPPORTED_VERSION = /^2\.\d+$/;
@@ -21,32 +24,35 @@ const SUPPORTED_VERSION = /^2\.\d+$/;
  * @throws {NephoError} `not_an_object`, `envelope_invalid`, `not_utf8`, `not_json`, `too_deep`,
  * `text_invalid`, `name_too_long`; context `place` names the field
  */
-export function openEnvelopes(value: JsonValue): OpenedEnvelope {
+export function openEnvelopes(value: JsonValue, parse: ParseJson = parseExactJson): OpenedEnvelope {
   const outer = asObject(value, '');
   if (outer['specversion'] === undefined) {
-    return { message: openOsloEnvelope(outer, ''), cloudEvent: null };
+    return { message: openOsloEnvelope(outer, '', parse), cloudEvent: null };
   }
   const cloudEvent = { id: readName(outer, 'id'), source: readName(outer, 'source') };
-  const { data, place } = cloudEventData(outer);
-  return { message: openOsloEnvelope(asObject(data, place), place), cloudEvent };
+  const { data, place } = cloudEventData(outer, parse);
+  return { message: openOsloEnvelope(asObject(data, place), place, parse), cloudEvent };
 }
 
 /** CloudEvents 1.0, JSON format, section 3.1: `data` is JSON, or text; `data_base64` is bytes. */
-function cloudEventData(event: JsonObject): { data: JsonValue; place: string } {
+function cloudEventData(
+  event: JsonObject,
+  parse: ParseJson,
+): { data: JsonValue; place: string } {
   if (typeof event['specversion'] !== 'string' || !event['specversion'].startsWith('1.')) {
     throw envelopeInvalid('specversion', "a CloudEvent of version '1.0' is expected");
   }
   const { data, data_base64: base64 } = event;
   if (data !== undefined && base64 === undefined) {
-    return { data: typeof data === 'string' ? parseAt(data, 'data') : data, place: 'data' };
+    return { data: typeof data === 'string' ? parseAt(data, 'data', parse) : data, place: 'data' };
   }
   if (typeof base64 !== 'string' || data !== undefined) {
     throw envelopeInvalid('data', "a CloudEvent here has either 'data' or a text 'data_base64'");
   }
-  return { data: parseAt(decodeBase64(base64), 'data_base64'), place: 'data_base64' };
+  return { data: parseAt(decodeBase64(base64), 'data_base64', parse), place: 'data_base64' };
 }
 
-function openOsloEnvelope(outer: JsonObject, at: string): JsonObject {
+function openOsloEnvelope(outer: JsonObject, at: string, parse: ParseJson): JsonObject {
   const version = outer['oslo.version'];
   const text = outer['oslo.message'];
   if (version === undefined && text === undefined) return outer;
@@ -55,7 +61,7 @@ function openOsloEnvelope(outer: JsonObject, at: string): JsonObject {
   }
   const place = join(at, 'oslo.message');
   if (typeof text !== 'string') throw envelopeInvalid(place, 'a text that holds JSON is expected');
-  return asObject(parseAt(text, place), place);
+  return asObject(parseAt(text, place, parse), place);
 }
 
 function decodeBase64(base64: string): string {
@@ -77,9 +83,9 @@ function decodeBase64(base64: string): string {
 }
 
 /** Parses the JSON inside a field, and says in errors which field. */
-function parseAt(text: string, place: string): JsonValue {
+function parseAt(text: string, place: string, parse: ParseJson): JsonValue {
   try {
-    return parseExactJson(text);
+    return parse(text);
   } catch (cause) {
     if (!(cause instanceof NephoError)) throw cause;
     const inside = `${place}: ${String(cause.context['place'] ?? '')}`;

@@ -26,19 +26,25 @@ const ESCAPES: Readonly<Record<string, string>> = {
  * @throws {NephoError} `not_json`, `too_deep`; the context has `place`, `line`, `column` (from 1) and
  * `offset` (UTF-16 units from 0)
  */
-export function parseStrictJson(text: string, maxDepth: number): JsonValue {
-  const parser = new StrictJsonParser(text, maxDepth);
+export function parseStrictJson(
+  text: string,
+  maxDepth: number,
+  readNumber: (token: string) => JsonValue = numberFromToken,
+): JsonValue {
+  const parser = new StrictJsonParser(text, maxDepth, readNumber);
   return parser.document();
 }
 
 class StrictJsonParser {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #readNumber: (token: string) => JsonValue;
   #at = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, readNumber: (token: string) => JsonValue) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#readNumber = readNumber;
   }
 
   document(): JsonValue {
@@ -151,7 +157,7 @@ class StrictJsonParser {
         this.#at >= this.#text.length ? 'the text ends too soon' : 'expected a value',
       );
     }
-    return numberFromToken(token);
+    return this.#readNumber(token);
   }
 
   #word(word: string, value: JsonValue): JsonValue {

@@ -4,7 +4,9 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Pool } from 'pg';
 import { DefinitionSource } from '../../activities/definition_source.ts';
 import type { IngestDeps } from '../../activities/ingest_deps.ts';
+import type { SampleSignaturePolicy } from '../../activities/sample_signatures.ts';
 import { openIntakePuller } from '../../bus/puller.ts';
+import { DEFAULT_KEY_OVERLAP_MS } from '../../ledger/key_entry.ts';
 import { createSigner } from '../../ledger/signer.ts';
 import type { DefinitionFile } from '../../meters/definition_compile.ts';
 
@@ -20,6 +22,8 @@ export interface IngestSetup {
   /** The shipped definitions unless given. */
   readDefinitions?: () => Promise<readonly DefinitionFile[]>;
   holder?: string;
+  /** Samples of Ceilometer's agents are refused unless given. */
+  sampleSignatures?: SampleSignaturePolicy;
 }
 
 export function ingestDeps(setup: IngestSetup): IngestDeps {
@@ -28,6 +32,8 @@ export function ingestDeps(setup: IngestSetup): IngestDeps {
     openPuller: (shard) => openIntakePuller(setup.nats, shard),
     trimIntake: async () => {},
     signers: [createSigner(TEST_DEPLOYMENT, setup.signingKey)],
+    keyChange: { overlapMs: DEFAULT_KEY_OVERLAP_MS, unendorsedKey: null },
+    sampleSignatures: setup.sampleSignatures ?? { secrets: [], acceptUnsigned: false },
     definitions: new DefinitionSource({
       pool: setup.pool,
       read: setup.readDefinitions ?? shippedDefinitions,

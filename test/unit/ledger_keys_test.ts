@@ -125,7 +125,12 @@ test('a key is not changed without the one before it, unless that is said to be 
     missingKeyEntries(history, [B], { now: DAY_2 }),
     code('signing_key_unendorsed'),
   );
-  const lost = await missingKeyEntries(history, [B], { now: DAY_2, allowUnendorsed: true });
+  await assert.rejects(
+    missingKeyEntries(history, [B], { now: DAY_2, unendorsedKey: C.vkey }),
+    code('signing_key_unendorsed'),
+    'only the key that was named is let in',
+  );
+  const lost = await missingKeyEntries(history, [B], { now: DAY_2, unendorsedKey: B.vkey });
   assert.deepEqual(lost.map((entry) => [entry.previous, entry.endorsement]), [[A.vkey, null]]);
   const keyring = await followKeys([A.vkey], [...history, ...lost]);
   assert.deepEqual(keyring.keys.map(({ key }) => key.vkey), [A.vkey]);
