@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchIngest } from './ingest.ts';
+import { benchRead } from './read.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -10,6 +11,7 @@ const { values, positionals } = parseArgs({
     notifications: { type: 'string', default: '25000' },
     waves: { type: 'string', default: '3' },
     shards: { type: 'string', default: '2' },
+    samples: { type: 'string', default: '1000000' },
   },
 });
 
@@ -20,6 +22,7 @@ const BENCHES: Record<string, () => Promise<object>> = {
       waves: Number(values.waves),
       shards: Number(values.shards),
     }, say),
+  read: () => benchRead({ samples: Number(values.samples) }, say),
 };
 
 const bench = BENCHES[positionals[0] ?? ''];
