@@ -53,8 +53,9 @@ export interface CloudOptions {
 
 /** What the cloud notifies, in the order of time, without end. */
 export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNotification> {
-  const random = randomOf({ seed, startMs });
-  const cloud = new Cloud(random, startMs);
+  // The start is part of the seed: at another time other things happen, under other ids.
+  const random = new SeededRandom(`${seed} ${startMs}`);
+  const cloud = new Cloud(tenantsOf(seed), random, startMs);
   for (let next = cloud.agenda.next(); next !== undefined; next = cloud.agenda.next()) {
     // No two at the same microsecond, as a service cannot notify two things at once.
     for (const [index, event] of next.happen(next.atMs).entries()) {
@@ -64,13 +65,13 @@ export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNot
 }
 
 /** The names of the cloud's projects by their ids, as its Keystone would tell them. */
-export function projectNames(options: CloudOptions): Map<string, string> {
-  return new Map(makeTenants(randomOf(options)).map(({ projectId, name }) => [projectId, name]));
+export function projectNames(seed: string): Map<string, string> {
+  return new Map(tenantsOf(seed).map(({ projectId, name }) => [projectId, name]));
 }
 
-function randomOf({ seed, startMs }: CloudOptions): SeededRandom {
-  // The start is part of the seed: at another time it is another cloud, with other ids.
-  return new SeededRandom(`${seed} ${startMs}`);
+/** The projects are the same whenever the cloud begins. */
+function tenantsOf(seed: string): Tenant[] {
+  return makeTenants(new SeededRandom(seed));
 }
 
 class Cloud {
@@ -81,9 +82,9 @@ class Cloud {
   readonly #snapshots = new Set<Snapshot>();
   readonly #network = new Set<NetworkResource>();
 
-  constructor(random: SeededRandom, startMs: number) {
+  constructor(tenants: readonly Tenant[], random: SeededRandom, startMs: number) {
     this.#random = random;
-    for (const [index, tenant] of makeTenants(random).entries()) {
+    for (const [index, tenant] of tenants.entries()) {
       this.agenda.plan(startMs + index * 20 * SECOND, (atMs) => this.#settle(tenant, atMs));
     }
     this.agenda.plan(Math.ceil(startMs / HOUR) * HOUR + 5 * SECOND, (atMs) => this.#audit(atMs));

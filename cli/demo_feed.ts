@@ -7,7 +7,7 @@ import { lifeOfCloud } from './demo_cloud.ts';
 import type { DemoNotification } from './demo/oslo.ts';
 
 const DAY_MS = 24 * 3_600_000;
-const SEED = 'little cloud';
+const SEED = 'five projects';
 const BATCH = 500;
 /** In real time the cloud is looked at this often. */
 const LIVE_EVERY_MS = 2_000;

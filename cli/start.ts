@@ -155,7 +155,7 @@ async function showFigures(
   const usage = await usageByProject(nepho);
   const receipt = await verifyOneReceipt(nepho, await verifierKeys(system, settings));
   const seconds = Number(process.uptime().toFixed(1));
-  process.stdout.write(`\n${formatUsage(usage, projectNames(feed.memory))}\n`);
+  process.stdout.write(`\n${formatUsage(usage, projectNames(feed.memory.seed))}\n`);
   process.stdout.write(receipt === null ? 'There are no samples yet\n' : formatReceipt(receipt));
   return {
     seconds_to_first_figure: seconds,
