@@ -1,5 +1,8 @@
-import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { errorMessage } from '../meters/errors.ts';
+import {
+  type WorkflowClient,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { formatMillis } from '../meters/timestamp.ts';
 import { ingestShardId } from '../temporal.config.ts';
 import {
@@ -26,10 +29,11 @@ type Deps = Pick<ApiDeps, 'workflows'>;
  * @throws {NephoError} `actors_unavailable`
  */
 export async function describeActor(deps: Deps, shard: number): Promise<Actor> {
-  const handle = handleOf(deps, shard);
-  const description = await unlessAbsent(() => handle.describe());
+  const client = clientOf(deps);
+  const handle = client.getHandle(ingestShardId(shard));
+  const description = await unlessAbsent(client, () => handle.describe());
   if (description === null) return absent(shard);
-  const status = description.status.name === 'RUNNING' ? await queryStatus(handle) : null;
+  const status = description.status.name === 'RUNNING' ? await queryStatus(client, handle) : null;
   return {
     actor_id: handle.workflowId,
     shard,
@@ -47,8 +51,9 @@ export async function describeActor(deps: Deps, shard: number): Promise<Actor> {
 
 /** @throws {NephoError} `not_found`, `actors_unavailable` */
 export async function signalActor(deps: Deps, shard: number, order: Order): Promise<void> {
-  const handle = handleOf(deps, shard);
-  const sent = await unlessAbsent(async () => {
+  const client = clientOf(deps);
+  const handle = client.getHandle(ingestShardId(shard));
+  const sent = await unlessAbsent(client, async () => {
     if (order.order === 'pause') await handle.signal(pauseSignal, order.reason);
     else await handle.signal(order.order === 'resume' ? resumeSignal : drainSignal);
     return true;
@@ -58,45 +63,39 @@ export async function signalActor(deps: Deps, shard: number, order: Order): Prom
   }
 }
 
-function handleOf({ workflows }: Deps, shard: number): WorkflowHandle {
-  if (workflows === null) {
-    throw apiError('actors_unavailable', 'Cannot reach the actors: this API has no Temporal');
-  }
-  return workflows.getHandle(ingestShardId(shard));
+function clientOf({ workflows }: Deps): WorkflowClient {
+  if (workflows !== null) return workflows;
+  throw apiError('actors_unavailable', 'Cannot reach the actors: this API has no Temporal');
 }
 
 /** Null if no worker answers: the actor lives on all the same. */
-async function queryStatus(handle: WorkflowHandle): Promise<IngestStatus | null> {
+async function queryStatus(
+  client: WorkflowClient,
+  handle: WorkflowHandle,
+): Promise<IngestStatus | null> {
   try {
-    return await within(() => handle.query(statusQuery));
+    return await client.withDeadline(deadline(), () => handle.query(statusQuery));
   } catch {
     return null;
   }
 }
 
-async function unlessAbsent<T>(work: () => Promise<T>): Promise<T | null> {
+async function unlessAbsent<T>(client: WorkflowClient, work: () => Promise<T>): Promise<T | null> {
   try {
-    return await within(work);
+    return await client.withDeadline(deadline(), work);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw apiError(
       'actors_unavailable',
       'Cannot reach the actors: Temporal does not answer',
-      errorMessage(error),
+      error,
     );
   }
 }
 
-async function within<T>(work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${ANSWER_MS} ms`)), ANSWER_MS);
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** gRPC wants a time of this machine's clock. */
+function deadline(): number {
+  return Date.now() + ANSWER_MS;
 }
 
 function absent(shard: number): Actor {

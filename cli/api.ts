@@ -65,8 +65,9 @@ export async function startApi(
     if (nats !== null) closers.push(() => nats.drain());
     const temporal = settings.temporalAddress === null
       ? null
-      // Without waiting: while Temporal is away all but its actors can be asked for.
-      : Connection.lazy({ address: settings.temporalAddress });
+      // Without waiting: while Temporal is away all but its actors can be asked for. And without the
+      // SDK's retries: one that is due after the connection was closed ends the process.
+      : Connection.lazy({ address: settings.temporalAddress, interceptors: [] });
     if (temporal !== null) closers.push(() => temporal.close());
     const api = createApi(apiDeps(settings, { db, nats, temporal }));
     const running = await serveApi(api, { port, host: settings.httpHost });

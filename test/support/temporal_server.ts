@@ -56,8 +56,9 @@ export async function startTemporal(): Promise<TemporalServer> {
     await answers(address);
   };
   const kill = async (): Promise<void> => {
+    if (server === null || server.exitCode !== null || server.signalCode !== null) return;
     const ended = new Promise((resolve) => server?.once('exit', resolve));
-    server?.kill('SIGKILL');
+    server.kill('SIGKILL');
     await ended;
   };
   await start();
