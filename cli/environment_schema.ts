@@ -146,7 +146,7 @@ export const environmentSchema = z.object({
   }),
   NEPHO_ALLOW_UNENDORSED_KEY: variable(text.refine(isVkey), {
     kind: 'a verifier key',
-    example: 'metering.cloud.example+ef7ecbbc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4',
+    example: 'nepho.example+ef7ecbbc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4',
     meaning: 'the one new key that may sign although the previous key is lost',
     fallback: 'the previous key must endorse a new one',
   }),

@@ -31,7 +31,7 @@ export function carriesCeilometerSamples(eventType: string): boolean {
 export function publishedSamples(eventType: string, payload: JsonValue): JsonObject[] {
   const inObject = eventType === POLLING;
   const place = inObject ? 'payload.samples' : 'payload';
-  const list = inObject && isJsonObject(payload) ? payload['samples'] : payload;
+  const list = !inObject ? payload : isJsonObject(payload) ? payload['samples'] : null;
   if (!Array.isArray(list)) throw invalid(place, 'a list of samples is expected');
   if (list.length > MAX_SAMPLES_PER_NOTIFICATION) {
     throw new NephoError(

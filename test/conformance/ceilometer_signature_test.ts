@@ -6,9 +6,13 @@ import {
   signedMeteringMessage,
   verifyCeilometerSignature,
 } from '../../ledger/ceilometer_signature.ts';
+import { sampleSignatures } from '../../activities/sample_signatures.ts';
+import { publishedSamples, readPublishedSamples } from '../../meters/ceilometer_samples.ts';
 import { parseNumbersAsText } from '../../meters/exact_json.ts';
 import { isJsonObject, type JsonObject } from '../../meters/json.ts';
+import { decodeNotification } from '../../meters/notification.ts';
 import { findCeilometer, runCeilometer } from '../support/ceilometer.ts';
+import { parseAgentMessages, recordedAgentMessages } from '../support/ceilometer_agents.ts';
 
 /** Ceilometer's own code signs and verifies beside ours; the recorded vectors are in test/unit. */
 const skip = findCeilometer() ?? false;
@@ -120,3 +124,20 @@ test("what is offered to old consumers passes Ceilometer's verification", { skip
   const altered = texts.map((message) => ({ message: message.replace('"cpu"', '"cpv"'), secret }));
   assert.deepEqual(ask(altered).filter(({ verifies }) => verifies), []);
 });
+
+test("messages of Ceilometer's agents as they are today verify and read as the recorded ones", {
+  skip,
+}, () => {
+  const today = parseAgentMessages(runCeilometer('ceilometer_agents.py', []));
+  today.forEach(({ body, secret }, index) => {
+    const recorded = recordedAgentMessages()[index];
+    const bytes = new TextEncoder().encode(body);
+    sampleSignatures({ secrets: secret === '' ? [] : [secret], acceptUnsigned: true })(bytes);
+    assert.deepEqual(readingsOf(body), readingsOf(recorded?.body ?? ''));
+  });
+});
+
+function readingsOf(body: string) {
+  const { eventType, payload } = decodeNotification(new TextEncoder().encode(body));
+  return readPublishedSamples(publishedSamples(eventType, payload)).readings;
+}
