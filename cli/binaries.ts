@@ -24,6 +24,8 @@ export interface MakeOptions {
   say?: Tell;
   /** Asked for an archive; the official one unless given. */
   archive?: Program['archive'];
+  /** The file of Go's program, null for none; looked for unless given. */
+  go?: string | null;
 }
 
 /**
@@ -111,8 +113,8 @@ interface Making {
   options: MakeOptions;
 }
 
-async function buildWithGo({ program, settings, work, say }: Making): Promise<string> {
-  const go = await findGo(settings);
+async function buildWithGo({ program, settings, work, say, options }: Making): Promise<string> {
+  const go = options.go === undefined ? await findGo(settings) : options.go;
   if (go === null) throw new Error('go is not installed');
   say(
     `Building ${program.title} by \`go install\`, once: about ${
