@@ -6,7 +6,13 @@ import {
   ScheduleAlreadyRunning,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
@@ -26,6 +32,8 @@ export interface WorkerOptions {
   /** Seconds a leg lasts, and legs a run has; the defaults of temporal.config.ts unless given. */
   legSeconds?: number;
   legsPerRun?: number;
+  /** Workflows that were bundled before; bundled now, which takes seconds, unless given. */
+  workflowBundle?: WorkflowBundleOption;
 }
 
 export interface RunningWorker {
@@ -34,6 +42,9 @@ export interface RunningWorker {
   /** Lets running legs finish their batch, then ends. */
   stop(): Promise<void>;
 }
+
+/** What the bundler of workflows begins with. */
+export const WORKFLOWS = fileURLToPath(new URL('../workflows/mod.ts', import.meta.url));
 
 /** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
 const FORCE_AFTER = '20 seconds';
@@ -51,7 +62,9 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
   const control = await Worker.create({
     ...common,
     taskQueue: TASK_QUEUES.control,
-    workflowsPath: fileURLToPath(new URL('../workflows/mod.ts', import.meta.url)),
+    ...options.workflowBundle === undefined
+      ? { workflowsPath: WORKFLOWS }
+      : { workflowBundle: options.workflowBundle },
     activities: { ...createStorageActivities(deps) },
     maxCachedWorkflows: 200,
   });

@@ -23,6 +23,11 @@ export interface DatabaseOptions {
 
 export const DEFAULT_POOL_SIZE = 6;
 const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * A process that hangs, or whose machine is gone, must not keep the lock of a log: the server ends its
+ * session. Our transactions never wait for anything but the server itself.
+ */
+const IDLE_IN_TRANSACTION_MS = 10_000;
 
 const INT8 = 20;
 const INT8_ARRAY = 1016;
@@ -42,6 +47,7 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     max: options.poolSize ?? DEFAULT_POOL_SIZE,
     application_name: options.applicationName ?? 'nepho',
     connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     types: exactTypes,
   });
   // An idle connection that the server cuts is replaced at the next query. Without a listener Node
@@ -62,6 +68,12 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // A connection that is cut between two statements says so by this event alone; without a listener
+  // Node would end the process. The next statement then fails.
+  const onError = (failure: Error): void => {
+    broken ??= failure;
+  };
+  client.on('error', onError);
   try {
     await client.query('BEGIN');
     const result = await work(client);
@@ -73,7 +85,8 @@ export async function inTransaction<T>(
     });
     throw error;
   } finally {
-    // A connection that could not even roll back must not return to the pool.
+    client.off('error', onError);
+    // A connection that is cut, or could not even roll back, must not return to the pool.
     client.release(broken);
   }
 }

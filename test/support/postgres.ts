@@ -16,6 +16,7 @@ import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type QueryResult } from 'pg';
+import { atExit } from './at_exit.ts';
 import { freePort } from './free_port.ts';
 
 /** A real PostgreSQL with an empty database of its own. */
@@ -32,8 +33,11 @@ export interface PostgresServer {
   /** kill -9 of the whole cluster. */
   kill(): Promise<void>;
   start(): Promise<void>;
-  /** Another empty database on the same cluster. @returns its address */
-  createDatabase(): Promise<string>;
+  /**
+   * Another database on the same cluster: empty, or a copy of the one at `template`, which nobody may be
+   * connected to. @returns its address
+   */
+  createDatabase(options?: { template?: string }): Promise<string>;
   /** Drops what was made; of a private cluster nothing remains. */
   stop(): Promise<void>;
 }
@@ -78,9 +82,9 @@ function givenUrl(options: PostgresOptions): string | undefined {
 
 async function useCluster(given: string): Promise<PostgresServer> {
   const made: string[] = [];
-  const create = async () => {
+  const create = async (options?: { template?: string }) => {
     const name = `nepho_test_${randomBytes(6).toString('hex')}`;
-    await run(given, `CREATE DATABASE ${name}`);
+    await run(given, `CREATE DATABASE ${name}${templateClause(options)}`);
     made.push(name);
     const url = new URL(given);
     url.pathname = `/${name}`;
@@ -102,6 +106,10 @@ async function useCluster(given: string): Promise<PostgresServer> {
   };
 }
 
+function templateClause({ template }: { template?: string } = {}): string {
+  return template === undefined ? '' : ` TEMPLATE ${new URL(template).pathname.slice(1)}`;
+}
+
 async function startCluster(options: PostgresOptions): Promise<PostgresServer> {
   const binaries = findBinaries();
   if (binaries === null) throw new Error('no PostgreSQL binaries');
@@ -110,12 +118,16 @@ async function startCluster(options: PostgresOptions): Promise<PostgresServer> {
   if (user !== null) chownSync(directory, user.uid, user.gid);
   chmodSync(directory, 0o700);
   const cluster = new Cluster({ binaries, directory, user, port: await freePort(), options });
+  const forget = atExit(() => {
+    cluster.endNow();
+    rmSync(directory, { recursive: true, force: true });
+  });
   cluster.initialise();
   await cluster.start();
   const admin = cluster.urlOf('postgres');
-  const create = async () => {
+  const create = async (options?: { template?: string }) => {
     const name = `nepho_${randomBytes(6).toString('hex')}`;
-    await run(admin, `CREATE DATABASE ${name}`);
+    await run(admin, `CREATE DATABASE ${name}${templateClause(options)}`);
     return cluster.urlOf(name);
   };
   return {
@@ -136,6 +148,7 @@ async function startCluster(options: PostgresOptions): Promise<PostgresServer> {
     stop: async () => {
       await cluster.stop('SIGQUIT');
       rmSync(directory, { recursive: true, force: true });
+      forget();
     },
   };
 }
@@ -160,8 +173,6 @@ class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    // A test that dies before its `after` must not leave a server behind.
-    process.once('exit', () => this.#server?.kill('SIGQUIT'));
   }
 
   urlOf(database: string): string {
@@ -212,6 +223,11 @@ class Cluster {
     const exited = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
     await exited;
+  }
+
+  /** For the moment in which this process ends: does not wait. */
+  endNow(): void {
+    this.#server?.kill('SIGQUIT');
   }
 
   async kill(): Promise<void> {

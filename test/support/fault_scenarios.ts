@@ -1,0 +1,183 @@
+/** What may happen to a worker, chosen by seed. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SeededRandom } from '../../cli/demo/random.ts';
+import type { FaultChild } from './fault_child.ts';
+import { FAULT_STEPS, type FaultStep } from './fault_steps.ts';
+import { FaultWorld, makeTemplate } from './fault_world.ts';
+import { makeWorkload, type Workload } from './fault_workload.ts';
+import { type PostgresServer, startPostgres } from './postgres.ts';
+
+/** Servers that the scenarios of a file share. */
+export interface FaultServers {
+  postgres: PostgresServer;
+  template: string;
+}
+
+interface Scene {
+  world: FaultWorld;
+  workload: Workload;
+  random: SeededRandom;
+  /** The cluster of this world: with some scenarios its own. */
+  postgres: PostgresServer;
+}
+
+type Scenario = (scene: Scene) => Promise<void>;
+
+/** Batches are small, so that a few hundred notifications pass every step often. */
+const NOTIFICATIONS = 240;
+
+const killAt = (step: FaultStep): Scenario => async ({ world, random }) => {
+  const occurrence = SELDOM.has(step) ? 1 : random.between(1, 4);
+  const child = world.startWorker({
+    batchSize: random.between(8, 60),
+    legSeconds: 1,
+    fault: { step, occurrence, action: 'kill' },
+  });
+  assert.equal(await child.ended, 'SIGKILL', `${step} was not reached: ${child.errors()}`);
+};
+
+/** Steps that come once a leg, or once for ever. */
+const SELDOM: ReadonlySet<FaultStep> = new Set(['opening', 'opened', 'recording', 'leg_ended']);
+
+/** Steps that a batch passes which holds nothing new. */
+const REACHED_BY_DUPLICATES = ['pulled', 'locked', 'committing', 'committed', 'flushed'] as const;
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...Object.fromEntries(FAULT_STEPS.map((step) => [`kill_at_${step}`, killAt(step)])),
+  nats_killed: async ({ world, random }) => {
+    const child = await busyWorker(world, random);
+    await world.nats.kill();
+    await delay(random.between(0, 500));
+    await world.nats.start();
+    await endOf(child);
+  },
+  nats_restarted: async ({ world, random }) => {
+    const child = await busyWorker(world, random);
+    await world.nats.shutDown();
+    await world.nats.start();
+    await endOf(child);
+  },
+  connections_cut: async ({ world, random }) => {
+    const child = await busyWorker(world, random);
+    for (let cut = 0; cut < 3; cut += 1) {
+      await cutConnections(world);
+      await delay(random.between(0, 150));
+    }
+    await endOf(child);
+  },
+  postgres_killed: async ({ world, random, postgres }) => {
+    const child = await busyWorker(world, random);
+    await postgres.crash();
+    await endOf(child);
+  },
+  postgres_restarted: async ({ world, random, postgres }) => {
+    const child = await busyWorker(world, random);
+    await postgres.restart();
+    await endOf(child);
+  },
+  two_workers: async ({ world, random }) => {
+    const options = { batchSize: random.between(8, 30), legSeconds: 1 };
+    const rivals = [world.startWorker(options), world.startWorker(options)];
+    for (const rival of rivals) await endOf(rival);
+  },
+  worker_hangs: async ({ world, random }) => {
+    const child = world.startWorker({
+      // PostgreSQL cuts off who holds the log's lock and does nothing.
+      databaseUrl: `${world.databaseUrl}?idle_in_transaction_session_timeout=1500`,
+      batchSize: random.between(8, 40),
+      fault: {
+        step: random.pick(['opening', 'locked', 'inserted', 'committing'] as const),
+        occurrence: 1,
+        action: 'stop',
+      },
+    });
+    await child.reported('struck');
+    await world.drain();
+    child.signal('SIGCONT');
+    await endOf(child);
+  },
+  worker_comes_back: async ({ world, workload, random }) => {
+    const step = random.pick(['pulled', 'learned', 'committed'] as const);
+    const child = world.startWorker({
+      batchSize: random.between(8, 40),
+      legSeconds: 600,
+      fault: { step, occurrence: random.between(1, 3), action: 'stop' },
+    });
+    await child.reported('struck');
+    // Everything is done by somebody else, under a newer epoch, before the first one wakes up.
+    await world.drain();
+    await world.publish(workload.during.slice(0, 20));
+    child.signal('SIGCONT');
+    await child.reported('leg_failed');
+    const failure = child.events.find((event) => event.event === 'leg_failed');
+    assert.equal(failure?.event === 'leg_failed' && failure.code, 'log_fenced');
+    await child.kill();
+  },
+};
+
+async function busyWorker(world: FaultWorld, random: SeededRandom): Promise<FaultChild> {
+  const child = world.startWorker({ batchSize: random.between(5, 20), legSeconds: 2 });
+  await child.reported('batch', random.between(1, 4));
+  return child;
+}
+
+async function endOf(child: FaultChild): Promise<void> {
+  await child.reported('drained');
+  assert.equal(await child.ended, '0', child.errors());
+}
+
+async function cutConnections(world: FaultWorld): Promise<void> {
+  await world.db.pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'fault-worker'`,
+  );
+}
+
+/** Which need a PostgreSQL of their own, since they end it. */
+const OWN_POSTGRES: ReadonlySet<string> = new Set(['postgres_killed', 'postgres_restarted']);
+
+export const SCENARIO_NAMES: readonly string[] = Object.keys(SCENARIOS);
+
+export function scenarioOf(seed: number): string {
+  return SCENARIO_NAMES[(seed - 1) % SCENARIO_NAMES.length] ?? '';
+}
+
+/** Runs the scenario of a seed. @returns what is wrong afterwards, nothing if all is well */
+export async function runFaultSeed(seed: number, servers: FaultServers): Promise<string[]> {
+  const name = scenarioOf(seed);
+  const scenario = SCENARIOS[name];
+  if (scenario === undefined) throw new Error(`no scenario '${name}'`);
+  const random = new SeededRandom(`${seed}/${name}`);
+  const own = OWN_POSTGRES.has(name)
+    ? await startPostgres({ isPrivate: true, fsync: false })
+    : null;
+  const postgres = own ?? servers.postgres;
+  const template = own === null ? servers.template : await makeTemplate(own);
+  const world = await FaultWorld.create({
+    seed: String(seed),
+    shards: random.between(1, 2),
+    postgres,
+    template,
+  });
+  try {
+    const workload = makeWorkload(String(seed), NOTIFICATIONS);
+    if (name === 'kill_at_recording') workload.before = [];
+    await world.publish(workload.before);
+    if (workload.before.length > 0) await world.drain();
+    await world.gatherEvidence();
+    await world.publish(workload.during);
+    await scenario({ world, workload, random, postgres });
+    await world.gatherEvidence();
+    if (random.next() < 0.3) {
+      await world.publish(workload.during);
+      await killAt(random.pick(REACHED_BY_DUPLICATES))({ world, workload, random, postgres });
+      await world.gatherEvidence();
+    }
+    await world.drain();
+    return await world.findFaults(workload.parcels);
+  } finally {
+    await world.close();
+    await own?.stop();
+  }
+}
