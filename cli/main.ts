@@ -65,7 +65,9 @@ async function createProgram(args: readonly string[]): Promise<Command> {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
-    if (error.exitCode === 0 || error.code === 'commander.help') return STATUS.done;
+    if (error.exitCode === 0) return STATUS.done;
+    // No command was named: commander has shown the help.
+    if (error.code === 'commander.help') return STATUS.usage;
     process.stderr.write(`${sentenceOf(error)}\n`);
     return STATUS.usage;
   }
