@@ -21,16 +21,17 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
+import { readSettings } from './env.ts';
 import { WireServer } from './pglite_wire.ts';
 
-interface Settings {
+interface Options {
   data: string;
   port: number;
   untilStdinEnds: boolean;
 }
 
 try {
-  await serve(readSettings());
+  await serve(readOptions());
 } catch (error) {
   process.stderr.write(
     `${isNephoError(error) ? error.message : `PGlite: ${errorMessage(error)}`}\n`,
@@ -38,14 +39,14 @@ try {
   process.exit(1);
 }
 
-async function serve({ data, port, untilStdinEnds }: Settings): Promise<void> {
+async function serve({ data, port, untilStdinEnds }: Options): Promise<void> {
   const unlock = lockDirectory(data);
   const db = await PGlite.create({ dataDir: join(data, 'pgdata'), startParams: startParameters() });
   const { rows } = await db.query<{ server_version: string }>('SHOW server_version');
-  const password = process.env['NEPHO_PGLITE_PASSWORD'];
+  const { pglitePassword } = readSettings();
   const server = new WireServer(db, rows[0]?.server_version ?? '0', {
     port,
-    ...password === undefined ? {} : { password },
+    ...pglitePassword === null ? {} : { password: pglitePassword },
     onFatal: (error) => {
       process.stderr.write(`PGlite failed and ends: ${error.message}\n`);
       unlock();
@@ -69,7 +70,7 @@ async function serve({ data, port, untilStdinEnds }: Settings): Promise<void> {
   process.stdout.write(`${JSON.stringify({ ready: true, port: actualPort, pid: process.pid })}\n`);
 }
 
-function readSettings(): Settings {
+function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       data: { type: 'string' },

@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './at_exit.ts';
 
 /** PGlite behind its socket in a process of its own, on a data directory of its own. */
 export interface PGliteServer {
   /** Changes with each start: the port is any free one. */
   readonly url: string;
   readonly pid: number;
+  /** The arguments that it was started with. */
+  readonly command: string[];
   /** SIGTERM and a start on the same data. */
   restart(): Promise<void>;
   /** kill -9 and a start on the same data. */
@@ -20,17 +23,25 @@ export interface PGliteServer {
 
 const ENTRY = fileURLToPath(new URL('../../cli/pglite_server.ts', import.meta.url));
 
-export async function startPGlite(): Promise<PGliteServer> {
+export async function startPGlite(
+  { password = '' }: { password?: string } = {},
+): Promise<PGliteServer> {
   const directory = mkdtempSync(join(tmpdir(), 'nepho-pglite-'));
-  let running = await launch(directory);
-  process.once('exit', () => running.child.kill('SIGKILL'));
+  const command = commandOf(directory);
+  let running = await launch(command, password);
+  const forget = atExit(() => {
+    running.child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  });
   const again = async (signal: 'SIGTERM' | 'SIGKILL') => {
     await end(running.child, signal);
-    running = await launch(directory);
+    running = await launch(command, password);
   };
   return {
+    command,
     get url() {
-      return `postgres://nepho@127.0.0.1:${running.port}/postgres`;
+      const secret = encodeURIComponent(password);
+      return `postgres://nepho:${secret}@127.0.0.1:${running.port}/postgres`;
     },
     get pid() {
       return running.child.pid ?? 0;
@@ -40,6 +51,7 @@ export async function startPGlite(): Promise<PGliteServer> {
     stop: async () => {
       await end(running.child, 'SIGTERM');
       rmSync(directory, { recursive: true, force: true });
+      forget();
     },
   };
 }
@@ -49,17 +61,18 @@ interface Running {
   port: number;
 }
 
-async function launch(directory: string): Promise<Running> {
+function commandOf(directory: string): string[] {
   const runtime = 'Deno' in globalThis
     ? ['run', '-A', '--no-check', '--node-modules-dir=manual']
     : ['--import', 'tsx'];
-  const child = spawn(process.execPath, [
-    ...runtime,
-    ENTRY,
-    '--data',
-    directory,
-    '--until-stdin-ends',
-  ], { stdio: ['pipe', 'pipe', 'pipe'] });
+  return [...runtime, ENTRY, '--data', directory, '--until-stdin-ends'];
+}
+
+async function launch(command: readonly string[], password: string): Promise<Running> {
+  const child = spawn(process.execPath, [...command], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, NEPHO_PGLITE_PASSWORD: password },
+  });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-10_000);
