@@ -70,7 +70,7 @@ function compareText(left: string, right: string): number {
   return a.length - b.length;
 }
 
-/** `a + b` and so on, for numbers and texts; null where Python would raise a TypeError. */
+/** `a + b` and so on, for numbers, texts and lists; null where Python would raise a TypeError. */
 export function operate(
   operator: '+' | '-' | '*' | '/',
   left: JsonValue,
@@ -79,17 +79,25 @@ export function operate(
   if (typeof left === 'string' && typeof right === 'string') {
     return operator === '+' ? left + right : null;
   }
-  if (operator === '*' && typeof left === 'string') return repeatText(left, right);
-  if (operator === '*' && typeof right === 'string') return repeatText(right, left);
+  if (Array.isArray(left) && Array.isArray(right)) {
+    return operator === '+' ? [...left, ...right] : null;
+  }
+  if (operator === '*' && isSequence(left)) return repeat(left, right);
+  if (operator === '*' && isSequence(right)) return repeat(right, left);
   return calculate(operator, left, right);
 }
 
-/** UTF-16 units that a repeated text may have: the count comes from outside. */
-const MAX_TEXT_LENGTH = 65_536;
+/** UTF-16 units or elements that a repeated text or list may have: the count comes from outside. */
+const MAX_REPEATED_LENGTH = 65_536;
 
-function repeatText(text: string, count: JsonValue): string | null {
+function isSequence(value: JsonValue): value is string | JsonValue[] {
+  return typeof value === 'string' || Array.isArray(value);
+}
+
+function repeat(sequence: string | JsonValue[], count: JsonValue): JsonValue | null {
   const times = typeof count === 'boolean' ? Number(count) : count;
   if (typeof times !== 'number' || !Number.isInteger(times)) return null;
-  if (times <= 0) return '';
-  return text.length * times <= MAX_TEXT_LENGTH ? text.repeat(times) : null;
+  if (sequence.length * times > MAX_REPEATED_LENGTH) return null;
+  if (typeof sequence === 'string') return sequence.repeat(Math.max(times, 0));
+  return Array.from({ length: Math.max(times, 0) }, () => sequence).flat();
 }

@@ -169,6 +169,13 @@ function compile(node: RegexNode): Matcher {
     }
     case 'repeat':
       return node.node.kind === 'set' ? repeatSet(node, node.node.test) : repeatGroup(node);
+    case 'atomic': {
+      const inner = compile(node.node);
+      return (state, at, next) => {
+        let end = -1;
+        return inner(state, at, (then) => (end = then) >= 0) && next(end);
+      };
+    }
     case 'group':
       return captureGroup(compile(node.node), node.index);
     case 'backreference':

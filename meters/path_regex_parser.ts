@@ -7,6 +7,8 @@ export type RegexNode =
   | { kind: 'sequence'; nodes: readonly RegexNode[] }
   | { kind: 'choice'; nodes: readonly RegexNode[] }
   | { kind: 'repeat'; node: RegexNode; min: number; max: number; greedy: boolean }
+  /** Keeps the first way it matches: a possessive repeat, or `(?>…)`, of Python 3.11. */
+  | { kind: 'atomic'; node: RegexNode }
   | { kind: 'group'; node: RegexNode; index: number }
   | { kind: 'backreference'; index: number }
   | { kind: 'look'; node: RegexNode; behind: number; negative: boolean }
@@ -128,33 +130,42 @@ function readAtom(reader: Reader, char: string): RegexNode | null {
     case '?':
       throw fault(reader, `'${char}' repeats nothing`, `Write \\${char} for the character itself`);
     default:
+      if (char === '{' && matchRepeat(reader) !== null) {
+        throw fault(reader, "'{' repeats nothing", 'Write \\{ for the character itself');
+      }
       return literal(reader, readCodePoint(reader));
   }
 }
 
 function readRepeat(reader: Reader, node: RegexNode): RegexNode {
-  const rest = reader.text.slice(reader.at, reader.at + 24);
-  const match = /^(?:([*+?])|\{(\d{0,6})(?:(,)(\d{0,6}))?\})([?+*]?)/.exec(rest);
-  if (match === null || (match[1] === undefined && match[2] === '' && match[3] === undefined)) {
-    return node;
-  }
+  const match = matchRepeat(reader);
+  if (match === null) return node;
   const [all, sign, least, comma, most, suffix] = match;
-  if (suffix === '+' || suffix === '*') {
-    throw fault(
-      reader,
-      `the repeat '${all}' is not one of Python's before 3.11`,
-      'Remove the last sign',
-    );
-  }
+  if (node.kind === 'anchor') throw fault(reader, `'${all}' repeats a place`, 'Remove the repeat');
   reader.at += all.length;
+  const again = matchRepeat(reader);
+  if (again !== null) {
+    throw fault(reader, `'${again[0]}' repeats a repeat`, 'Put a group around the first');
+  }
   const min = sign === undefined ? Number(least || 0) : sign === '+' ? 1 : 0;
   const max = sign === undefined
     ? comma === undefined ? min : most === '' || most === undefined ? Infinity : Number(most)
     : sign === '?'
     ? 1
     : Infinity;
-  if (max < min) throw fault(reader, `the repeat '${all}' has its bounds swapped`, 'Swap them');
-  return { kind: 'repeat', node, min, max, greedy: suffix !== '?' };
+  if (max < min) {
+    throw fault(reader, `the repeat '${all}' has its bounds swapped`, 'Swap them');
+  }
+  const repeat: RegexNode = { kind: 'repeat', node, min, max, greedy: suffix !== '?' };
+  return suffix === '+' ? { kind: 'atomic', node: repeat } : repeat;
+}
+
+/** Sign, least, comma, most, suffix; null where braces are no repeat but stand for themselves. */
+function matchRepeat(reader: Reader): RegExpExecArray | null {
+  const rest = reader.text.slice(reader.at, reader.at + 24);
+  const match = /^(?:([*+?])|\{(\d{0,6})(?:(,)(\d{0,6}))?\})([?+]?)/.exec(rest);
+  const braces = match?.[1] === undefined;
+  return braces && match?.[2] === '' && match[3] === undefined ? null : match;
 }
 
 function readGroup(reader: Reader): RegexNode | null {
@@ -169,7 +180,7 @@ function readGroup(reader: Reader): RegexNode | null {
     reader.at += named[0].length;
     return { kind: 'backreference', index: groupNamed(reader, named[1] ?? '') };
   }
-  const opening = /^\((?:\?(?::|P<(\w+)>|(<?)([=!])))?/.exec(rest);
+  const opening = /^\((?:\?(?::|>|P<(\w+)>|(<?)([=!])))?/.exec(rest);
   const opened = opening?.[0] ?? '(';
   if (opened === '(' && rest.startsWith('(?')) {
     throw fault(
@@ -193,6 +204,7 @@ function readGroup(reader: Reader): RegexNode | null {
     throw pathFault("a '(' of the pattern is not closed", start, "Add the ')'");
   }
   reader.at += 1;
+  if (opened === '(?>') return { kind: 'atomic', node };
   if (opening?.[3] === undefined) return captures ? { kind: 'group', node, index } : node;
   const behind = opening[2] === '<' ? widthOf(node) : 0;
   if (behind === null) {
@@ -215,6 +227,7 @@ function widthOf(node: RegexNode): number | null {
     case 'look':
       return 0;
     case 'group':
+    case 'atomic':
       return widthOf(node.node);
     case 'backreference':
       return null;
