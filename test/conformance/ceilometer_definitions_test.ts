@@ -105,7 +105,7 @@ test('shipped definitions give the figures of Ceilometer for every meter that bo
       const answer = answers[i] as JsonObject;
       const theirs = [...samplesIn(answer, 'samples'), ...samplesIn(answer, 'endpoints')]
         // Its expression for this name subtracts texts, so Ceilometer keeps the expression itself.
-        .filter(({ name: meter }) => !String(meter).startsWith('$.payload.outcome'))
+        .filter(({ name }) => !textOf(name).startsWith('$.payload.outcome'))
         .map((sample) => figure(expected(sample, message)));
       const ours = set.extract(message).readings.map((reading) => figure(comparable(reading)));
       for (const sample of theirs) {
@@ -113,7 +113,7 @@ test('shipped definitions give the figures of Ceilometer for every meter that bo
           ours.includes(sample),
           `${message.eventType}: ${sample} not in\n${ours.join('\n')}`,
         );
-        compared.add(String((JSON.parse(sample) as Comparable).name));
+        compared.add(textOf((JSON.parse(sample) as Comparable).name));
       }
     }
   }
@@ -161,13 +161,13 @@ function pathsOf(suite: { definitions: string; notifications: string }) {
 }
 
 interface Comparable {
-  name: JsonValue;
-  type: JsonValue;
-  unit: JsonValue;
-  volume: JsonValue;
-  resource_id: JsonValue;
-  project_id: JsonValue;
-  user_id: JsonValue;
+  name: string;
+  type: string;
+  unit: string;
+  volume: string;
+  resource_id: string | null;
+  project_id: string | null;
+  user_id: string | null;
   timestamp: string;
   metadata: string;
 }
@@ -181,21 +181,26 @@ function expected(sample: JsonObject, { context }: Notification): Comparable {
   const user = sample['user_id'] ?? context['user_id'] ?? context['user'];
   const project = sample['project_id'] ?? context['project_id'] ?? context['tenant_id'];
   return {
-    name: sample['name'] ?? null,
-    type: sample['type'] ?? null,
-    unit: sample['unit'] ?? '',
+    name: textOf(sample['name']),
+    type: textOf(sample['type']),
+    unit: textOf(sample['unit']),
     volume: volumeText(sample['volume'] ?? null),
     resource_id: idText(sample['resource_id']),
     project_id: idText(project),
     user_id: idText(user),
-    timestamp: parseTimestamp(String(sample['timestamp'])),
+    timestamp: parseTimestamp(textOf(sample['timestamp'])),
     metadata: canonicalJson(sample['metadata'] ?? {}),
   };
 }
 
+function textOf(value: JsonValue | undefined): string {
+  if (value === null || value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 function idText(value: JsonValue | undefined): string | null {
   if (value === null || value === undefined || value === '') return null;
-  return value instanceof ExactNumber ? value.text : String(value);
+  return value instanceof ExactNumber ? value.text : textOf(value);
 }
 
 /** Doubles carry at most 15 exact digits: beyond them Ceilometer's volume is rounded, ours is not. */
@@ -210,8 +215,8 @@ function volumeText(value: JsonValue): string {
 /** What is billed. The units of ours have their binary names, as Ceilometer's since 2025. */
 function figure(sample: Comparable): string {
   const { metadata: _metadata, volume, unit, ...rest } = sample;
-  const renamed = String(unit).replace(/^([GM])B$/, '$1iB');
-  return JSON.stringify({ ...rest, volume: roundedVolume(String(volume)), unit: renamed });
+  const renamed = unit.replace(/^([GM])B$/, '$1iB');
+  return JSON.stringify({ ...rest, volume: roundedVolume(volume), unit: renamed });
 }
 
 function roundedVolume(volume: string): string {
@@ -220,7 +225,7 @@ function roundedVolume(volume: string): string {
 
 function sorted(samples: Comparable[]): Comparable[] {
   return samples
-    .map((sample) => ({ ...sample, volume: roundedVolume(String(sample.volume)) }))
+    .map((sample) => ({ ...sample, volume: roundedVolume(sample.volume) }))
     .sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 }
 
