@@ -18,7 +18,8 @@ export function explainCallError(error: unknown, url: string): unknown {
       context: requestId === null ? {} : { request_id: requestId },
     });
   }
-  if (error.meta?.['response'] === undefined) {
+  // fetch fails with a TypeError; anything else is about an answer that came.
+  if (error.cause?.name === 'TypeError' || error.cause?.name === 'AbortError') {
     return new NephoError(
       'api_unreachable',
       `Cannot reach nepho at ${url}: nothing answers there, start it or set NEPHO_URL`,

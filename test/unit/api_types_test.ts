@@ -9,8 +9,7 @@ import { type AppRouter, appRouter } from '../../api/root.ts';
 import type { NephoInputs, NephoOutputs } from '../../client/client.ts';
 import type { Sample } from '../../meters/sample.ts';
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true
-  : false;
+type Equal<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
 type Holds<T extends true> = T;
 
 type SampleOutput = NephoOutputs['samples']['get'];
