@@ -30,9 +30,12 @@ function readLine(line: string): AgentMessage {
   const value = parseExactJson(line);
   if (!isJsonObject(value)) throw new Error('A recorded line is no object');
   const { secret, message, samples } = value;
+  if (typeof secret !== 'string' || typeof message !== 'string') {
+    throw new Error('A recorded line lacks its secret or its message');
+  }
   return {
-    secret: String(secret),
-    body: String(message),
+    secret,
+    body: message,
     samples: Array.isArray(samples) ? samples.filter(isJsonObject) : null,
   };
 }
