@@ -4,30 +4,35 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { runFaultSeed, scenarioOf } from '../support/fault_scenarios.ts';
-import { makeTemplate } from '../support/fault_world.ts';
+import { type FaultLanes, startFaultLanes } from '../support/fault_lanes.ts';
+import { scenarioOf } from '../support/fault_scenarios.ts';
 import { natsSkipReason } from '../support/nats_server.ts';
-import { type PostgresServer, postgresSkipReason, startPostgres } from '../support/postgres.ts';
+import { postgresSkipReason } from '../support/postgres.ts';
+import { temporalSkipReason } from '../support/temporal_server.ts';
 
-const SEEDS = 25;
+/** One for each scenario; `npm run soak` goes on from there. */
+const SEEDS = Array.from({ length: 25 }, (_, index) => index + 1);
 
-describe('ingest', { skip: postgresSkipReason() || natsSkipReason() }, () => {
-  let postgres: PostgresServer;
-  let template: string;
+const skip = postgresSkipReason() || natsSkipReason() || temporalSkipReason();
+
+describe('ingest counts every notification exactly once', { skip }, () => {
+  let lanes: FaultLanes;
 
   before(async () => {
-    postgres = await startPostgres({ fsync: false });
-    template = await makeTemplate(postgres);
+    lanes = await startFaultLanes(SEEDS);
   });
 
   after(async () => {
-    await postgres.stop();
+    await lanes.stop();
   });
 
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const repeat = `npm run soak -- --from ${seed} --seeds 1`;
-    test(`counts every notification exactly once: ${scenarioOf(seed)} (${repeat})`, async () => {
-      assert.deepEqual(await runFaultSeed(seed, { postgres, template }), [], repeat);
+  for (const seed of SEEDS) {
+    test(`whatever happens: ${scenarioOf(seed)}, seed ${seed}`, async () => {
+      const repeat = `repeat it by: npm run soak -- --from ${seed} --seeds 1`;
+      const faults = await lanes.outcomes.get(seed)?.catch((error: unknown) => {
+        throw new Error(`Seed ${seed} failed, ${repeat}`, { cause: error });
+      });
+      assert.deepEqual(faults, [], repeat);
     });
   }
 });

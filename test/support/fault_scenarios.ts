@@ -3,15 +3,17 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SeededRandom } from '../../cli/demo/random.ts';
 import type { FaultChild } from './fault_child.ts';
-import { FAULT_STEPS, type FaultStep } from './fault_steps.ts';
+import { FAULT_STEPS, type FaultPlan, type FaultStep } from './fault_steps.ts';
+import type { FaultTemporal } from './fault_temporal.ts';
 import { FaultWorld, makeTemplate } from './fault_world.ts';
 import { makeWorkload, type Workload } from './fault_workload.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 
-/** Servers that the scenarios of a file share. */
+/** Servers that the scenarios of a process share. */
 export interface FaultServers {
   postgres: PostgresServer;
   template: string;
+  temporal: FaultTemporal;
 }
 
 interface Scene {
@@ -20,6 +22,7 @@ interface Scene {
   random: SeededRandom;
   /** The cluster of this world: with some scenarios its own. */
   postgres: PostgresServer;
+  temporal: FaultTemporal;
 }
 
 type Scenario = (scene: Scene) => Promise<void>;
@@ -81,6 +84,31 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const rivals = [world.startWorker(options), world.startWorker(options)];
     for (const rival of rivals) await endOf(rival);
   },
+  actor_loses_worker: async ({ world, random, temporal }) => {
+    await killUnderTemporal(world, temporal, {
+      step: random.pick(FAULT_STEPS.filter((step) => !SELDOM.has(step))),
+      occurrence: random.between(1, 3),
+      action: 'kill',
+    });
+  },
+  actor_continues_as_new: async ({ world, random, temporal }) => {
+    await killUnderTemporal(world, temporal, {
+      step: 'leg_ended',
+      occurrence: random.between(1, 3),
+      action: 'kill',
+      delayMs: random.between(0, 100),
+    });
+  },
+  temporal_killed: async ({ world, random, temporal }) => {
+    const worker = await temporal.startWorker(world, { batchSize: random.between(5, 20) });
+    await worker.reported('batch', random.between(1, 4));
+    await temporal.server.kill();
+    await delay(random.between(0, 2_000));
+    await temporal.server.start();
+    await world.intakeIsEmpty();
+    await temporal.endActors(world.shards);
+    await worker.kill();
+  },
   worker_hangs: async ({ world, random }) => {
     const child = world.startWorker({
       // PostgreSQL cuts off who holds the log's lock and does nothing.
@@ -116,6 +144,21 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
+/** The actors lose their worker, each of their runs being one leg long, and another takes over. */
+async function killUnderTemporal(
+  world: FaultWorld,
+  temporal: FaultTemporal,
+  fault: FaultPlan,
+): Promise<void> {
+  const options = { batchSize: 20, legSeconds: 1 };
+  const first = await temporal.startWorker(world, { ...options, fault });
+  assert.equal(await first.ended, 'SIGKILL', `${fault.step} was not reached: ${first.errors()}`);
+  const second = await temporal.startWorker(world, options);
+  await world.intakeIsEmpty();
+  await temporal.endActors(world.shards);
+  await second.kill();
+}
+
 async function busyWorker(world: FaultWorld, random: SeededRandom): Promise<FaultChild> {
   const child = world.startWorker({ batchSize: random.between(5, 20), legSeconds: 2 });
   await child.reported('batch', random.between(1, 4));
@@ -137,10 +180,21 @@ async function cutConnections(world: FaultWorld): Promise<void> {
 /** Which need a PostgreSQL of their own, since they end it. */
 const OWN_POSTGRES: ReadonlySet<string> = new Set(['postgres_killed', 'postgres_restarted']);
 
+/** Which need Temporal, one at a time: the ids of actors are business ids. */
+const NEED_TEMPORAL: ReadonlySet<string> = new Set([
+  'actor_loses_worker',
+  'actor_continues_as_new',
+  'temporal_killed',
+]);
+
 export const SCENARIO_NAMES: readonly string[] = Object.keys(SCENARIOS);
 
 export function scenarioOf(seed: number): string {
   return SCENARIO_NAMES[(seed - 1) % SCENARIO_NAMES.length] ?? '';
+}
+
+export function needsTemporal(seed: number): boolean {
+  return NEED_TEMPORAL.has(scenarioOf(seed));
 }
 
 /** Runs the scenario of a seed. @returns what is wrong afterwards, nothing if all is well */
@@ -167,11 +221,12 @@ export async function runFaultSeed(seed: number, servers: FaultServers): Promise
     if (workload.before.length > 0) await world.drain();
     await world.gatherEvidence();
     await world.publish(workload.during);
-    await scenario({ world, workload, random, postgres });
+    const scene = { world, workload, random, postgres, temporal: servers.temporal };
+    await scenario(scene);
     await world.gatherEvidence();
     if (random.next() < 0.3) {
       await world.publish(workload.during);
-      await killAt(random.pick(REACHED_BY_DUPLICATES))({ world, workload, random, postgres });
+      await killAt(random.pick(REACHED_BY_DUPLICATES))(scene);
       await world.gatherEvidence();
     }
     await world.drain();

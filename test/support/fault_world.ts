@@ -6,6 +6,7 @@ import { runLeg } from '../../activities/ingest_leg.ts';
 import { connectBus } from '../../bus/connection.ts';
 import { IntakePublisher } from '../../bus/publisher.ts';
 import { ensureIntakeStream } from '../../bus/streams.ts';
+import { INTAKE_STREAM, intakeConsumer } from '../../bus/subjects.ts';
 import { SeededRandom } from '../../cli/demo/random.ts';
 import { latestCheckpoint } from '../../db/checkpoints.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
@@ -150,6 +151,21 @@ export class FaultWorld {
       }
     };
     await Promise.all(Array.from({ length: this.shards }, (_, shard) => drainShard(shard)));
+  }
+
+  /** Returns when whoever ingests has settled every message. */
+  async intakeIsEmpty(): Promise<void> {
+    const deadline = Date.now() + DRAIN_LIMIT_MS;
+    const jsm = await jetstreamManager(this.#nc);
+    for (let waiting = 1; waiting > 0;) {
+      waiting = 0;
+      for (let shard = 0; shard < this.shards; shard += 1) {
+        const info = await jsm.consumers.info(INTAKE_STREAM, intakeConsumer(shard));
+        waiting += info.num_pending + info.num_ack_pending;
+      }
+      if (Date.now() > deadline) throw new Error(`${waiting} messages are not settled`);
+      await delay(50);
+    }
   }
 
   /** Takes a checkpoint and some receipts of each log, as an auditor and a tenant would. */
