@@ -1,0 +1,141 @@
+/**
+ * The whole system as a newcomer starts it: `npm start -- --once` on a fresh home, then `npm start` on
+ * the same one, ended by Ctrl-C.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import test, { after } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { childEnvironment, PROJECT_DIR } from '../../cli/env.ts';
+import { ownCommand } from '../../cli/own_program.ts';
+import { natsSkipReason } from '../support/nats_server.ts';
+import { temporalSkipReason } from '../support/temporal_server.ts';
+
+const skip = natsSkipReason() || temporalSkipReason();
+const home = mkdtempSync(path.join(tmpdir(), 'nepho-start-'));
+after(() => rmSync(home, { recursive: true, force: true }));
+
+const EMBEDDED = {
+  NEPHO_HOME: home,
+  NEPHO_URL: '',
+  NEPHO_TOKEN: '',
+  DATABASE_URL: '',
+  NEPHO_NATS_URL: '',
+  NEPHO_TEMPORAL_ADDRESS: '',
+};
+
+interface Run {
+  child: ChildProcess;
+  /** What it printed so far on both outputs. */
+  text: () => string;
+  stdout: () => string;
+  ended: Promise<number | null>;
+}
+
+function run(...words: string[]): Run {
+  const { command, args } = ownCommand(...words);
+  const child = spawn(command, args, { cwd: PROJECT_DIR, env: childEnvironment(EMBEDDED) });
+  const chunks: string[] = [];
+  const out: string[] = [];
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    chunks.push(chunk);
+    out.push(chunk);
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { child, text: () => chunks.join(''), stdout: () => out.join(''), ended };
+}
+
+/** Waits for words in what a run prints; fails with all of it if the run ends without them. */
+async function says({ text, ended }: Run, words: string): Promise<void> {
+  let hasEnded = false;
+  void ended.then(() => hasEnded = true);
+  while (!text().includes(words)) {
+    assert.ok(!hasEnded, text());
+    await delay(50);
+  }
+}
+
+/** Processes that have the home in their command line, by the kernel's own list. */
+function processesOfHome(): string[] {
+  if (!existsSync('/proc/self')) return [];
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        return '';
+      }
+    })
+    .filter((line) => line.includes(home));
+}
+
+async function occupyPort(): Promise<{ server: Server; port: number }> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return { server, port: address.port };
+}
+
+let firstSamples = 0;
+
+test('a fresh home comes to a verified figure, and nothing is left running', { skip }, async () => {
+  const once = run('start', '--once', '--port', '0');
+  assert.equal(await once.ended, 0, once.text());
+  const lines = once.stdout().trim().split('\n');
+  const figure = JSON.parse(lines.at(-1) ?? '');
+  assert.equal(figure.receipt_verified, true);
+  assert.ok(figure.notifications > 3_000 && figure.samples > figure.notifications, lines.at(-1));
+  assert.ok(figure.seconds_to_first_figure > 0);
+  for (const project of ['webshop', 'analytics', 'research', 'ci', 'archive']) {
+    assert.match(once.stdout(), new RegExp(`^${project} +\\d+`, 'm'));
+  }
+  assert.match(once.stdout(), /^Receipt of sample [0-9a-f]{32}: verified$/m);
+  assert.deepEqual(processesOfHome(), []);
+  for (
+    const secret of ['keys/signing.key', 'keys/operator.token', 'state.json', 'nats/nats.conf']
+  ) {
+    assert.equal(statSync(path.join(home, secret)).mode & 0o077, 0, secret);
+  }
+  firstSamples = figure.samples;
+});
+
+test('a port that is asked for and in use is named, and nothing is left', { skip }, async () => {
+  const { server, port } = await occupyPort();
+  const refused = run('start', '--port', String(port));
+  assert.equal(await refused.ended, 1);
+  assert.match(
+    refused.text(),
+    new RegExp(`Cannot listen on port ${port} of 127\\.0\\.0\\.1.*--port`),
+  );
+  assert.deepEqual(processesOfHome(), []);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test(
+  'a second start keeps the data, serves until Ctrl-C and leaves no process',
+  { skip },
+  async () => {
+    const system = run('start', '--port', '0');
+    await says(system, 'Ctrl-C ends everything');
+    const statistics = run('statistics', '--json');
+    assert.equal(await statistics.ended, 0, statistics.text());
+    const { statistics: rows } = JSON.parse(statistics.stdout());
+    const samples = rows.reduce((sum: number, { count }: { count: number }) => sum + count, 0);
+    assert.ok(samples >= firstSamples, `${samples} of ${firstSamples} samples`);
+    const another = run('start', '--once');
+    assert.equal(await another.ended, 1);
+    assert.match(another.text(), /process \d+ runs nepho there.*\(home_in_use\)/);
+    // Not by child.kill, after which Deno reports the signal whatever the status was.
+    assert.ok(system.child.pid !== undefined && process.kill(system.child.pid, 'SIGINT'));
+    assert.equal(await system.ended, 0, system.text());
+    assert.deepEqual(processesOfHome(), []);
+    assert.ok(!existsSync(path.join(home, 'running.json')));
+  },
+);
