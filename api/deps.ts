@@ -16,6 +16,8 @@ export interface ApiDeps {
   readonly workflows: WorkflowClient | null;
   /** Metrics of this process; those of the database are added at each scrape. */
   readonly registry: Registry;
+  /** Metrics of the workers as Prometheus text; null where they cannot be asked. */
+  readonly workerMetrics: (() => Promise<string>) | null;
   readonly log: ApiLog;
   /** Milliseconds since 1970. */
   readonly now: () => number;

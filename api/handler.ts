@@ -152,12 +152,17 @@ function serveMetrics(app: Hono<ApiEnv>, deps: ApiDeps): void {
         "Cannot show metrics to another machine without an operator's key",
       );
     }
-    await refreshStore();
-    return c.body(await deps.registry.metrics(), 200, {
+    const [workers] = await Promise.all([workerMetrics(deps), refreshStore()]);
+    return c.body(`${await deps.registry.metrics()}\n${workers}`, 200, {
       'content-type': deps.registry.contentType,
       'cache-control': 'no-store',
     });
   });
+}
+
+/** Nothing if they do not answer: the other numbers are worth having. */
+async function workerMetrics({ workerMetrics: ask }: ApiDeps): Promise<string> {
+  return ask === null ? '' : await ask().catch(() => '');
 }
 
 function addressOf(c: Context<ApiEnv>): string {

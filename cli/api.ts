@@ -15,6 +15,7 @@ import { structuredLog } from './ingest_worker.ts';
 import { configureLogging } from './logging.ts';
 import { requireSettings } from './required_settings.ts';
 import { announceReady, endOfService } from './signals.ts';
+import { gatherMetrics } from './worker_metrics.ts';
 
 interface Options {
   port?: number;
@@ -94,6 +95,7 @@ function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDe
     intake: nats === null ? null : createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: temporal === null ? null : new Client({ connection: temporal, namespace }).workflow,
     registry: new Registry(),
+    workerMetrics: nats === null ? null : () => gatherMetrics(nats),
     log: structuredLog('api'),
     now: Date.now,
   };

@@ -19,6 +19,10 @@ import type { Signer } from '../ledger/signer.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { logger } from './logging.ts';
 import { type RunningWorker, runWorker } from './run_worker.ts';
+import { answerMetrics } from './worker_metrics.ts';
+
+/** Names this worker for people: in the logs' heads and in metrics. */
+const HOLDER = `${hostname()}:${process.pid}`;
 
 export interface IngestWorkerConfig {
   databaseUrl: string;
@@ -59,6 +63,7 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
   try {
     await checkSchemaVersion(db.pool);
     nats = await connectBus({ url: config.natsUrl, name: 'nepho-worker' });
+    answerMetrics(nats, config.registry, HOLDER);
     const jsm = await jetstreamManager(nats);
     await ensureIntakeStream(jsm, {
       shards: config.shards,
@@ -100,7 +105,7 @@ function ingestDeps(
     }),
     deployment: config.deployment,
     source: config.source,
-    holder: `${hostname()}:${process.pid}`,
+    holder: HOLDER,
     nowMs: Date.now,
     log: structuredLog('ingest'),
     metrics: createIngestMetrics(config.registry),

@@ -30,6 +30,8 @@ const keyOutput = z.object({
   /** Until then the key that it follows signs too; null for the first. */
   overlap_until: timeOutput.nullable(),
   previous: z.string().nullable(),
+  /** The log's entry as text: with it, who trusts the previous key checks the endorsement of this one. */
+  entry: z.string(),
 });
 
 /** Keys of one log that are told; a deployment rotates them a few times in its life. */
@@ -65,10 +67,13 @@ async function announcedKeys({ deps: { db } }: ApiContext): Promise<z.output<typ
       const entry = parseEntry(text);
       if (entry.kind !== 'key' || keys.has(entry.vkey)) continue;
       const { name, vkey, not_before, overlap_until, previous } = entry;
-      keys.set(vkey, { name, vkey, not_before, overlap_until, previous });
+      keys.set(vkey, { name, vkey, not_before, overlap_until, previous, entry: text });
     }
   }
-  return [...keys.values()].sort((a, b) => a.not_before < b.not_before ? 1 : -1);
+  // Of equal times the order of the log holds, since sorting is stable.
+  return [...keys.values()].sort((a, b) =>
+    a.not_before === b.not_before ? 0 : a.not_before < b.not_before ? 1 : -1
+  );
 }
 
 /** Of the logs that have a checkpoint: one without has not begun. Few, one a shard. */

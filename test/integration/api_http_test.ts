@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { MAX_FAILED_ATTEMPTS } from '../../api/failed_attempts.ts';
 import { createApi, MAX_BODY_BYTES } from '../../api/handler.ts';
-import { METRICS } from '../../api/metrics.ts';
+import { createIngestMetrics, METRICS } from '../../api/metrics.ts';
+import { connectBus } from '../../bus/connection.ts';
+import { answerMetrics } from '../../cli/worker_metrics.ts';
 import { createDatabase } from '../../db/client.ts';
 import { exportLog } from '../../ledger/export_log.ts';
 import { fetchLog } from '../../ledger/fetch_log.ts';
@@ -282,6 +284,35 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
     assert.equal((await get('/metrics', system.operatorToken, proxied)).status, 200);
   });
 
+  test('metrics of workers stand beside those of the API, each worker for itself', async () => {
+    assert.doesNotMatch(await (await get('/metrics')).text(), /nepho_ingest_/);
+    const workers = await Promise.all(['one', 'two'].map(async (name, i) => {
+      const nc = await connectBus({ url: nats.url, name });
+      const registry = new Registry();
+      answerMetrics(nc, registry, name);
+      const outcome = { samples: 4, origins: 2, duplicates: 1, conflicts: 0, quarantined: 0 };
+      const observer = createIngestMetrics(registry);
+      for (let batch = 0; batch <= i; batch += 1) observer.batchStored(0, outcome, 30);
+      observer.stages(0, { sign: 1_500 });
+      await nc.flush();
+      return nc;
+    }));
+    const text = await (await get('/metrics')).text();
+    assert.match(text, /^nepho_ingest_samples_total{shard="0",worker="one"} 4$/m);
+    assert.match(text, /^nepho_ingest_samples_total{shard="0",worker="two"} 8$/m);
+    assert.match(
+      text,
+      /^nepho_ingest_batch_duration_seconds_bucket{le="0.05",shard="0",worker="two"} 2$/m,
+    );
+    assert.match(
+      text,
+      /^nepho_ingest_stage_seconds_total{shard="0",stage="sign",worker="one"} 1.5$/m,
+    );
+    const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    assert.equal(new Set(families).size, families.length);
+    await Promise.all(workers.map((nc) => nc.close()));
+  });
+
   test('requests are logged by name, without their inputs and secrets', async () => {
     system.logged.length = 0;
     await get('/trpc/samples.list?input=%7B%22meter%22%3A%22secretmeter%22%7D', project);
@@ -319,6 +350,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
       shards: 1,
       intake: null,
       workflows: null,
+      workerMetrics: () => Promise.reject(new Error('away')),
       registry: new Registry(),
       log: { info: () => {}, warn: () => {}, error: (_event, fields) => errors.push(fields) },
       now: Date.now,

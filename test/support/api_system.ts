@@ -12,6 +12,7 @@ import { type RunningApi, serveApi } from '../../api/serve.ts';
 import { connectBus } from '../../bus/connection.ts';
 import { ensureIntakeStream } from '../../bus/streams.ts';
 import { createApiIntake } from '../../cli/api_intake.ts';
+import { gatherMetrics } from '../../cli/worker_metrics.ts';
 import { createClient, type NephoClient } from '../../client/client.ts';
 import { createApiKey } from '../../db/api_keys.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
@@ -70,6 +71,7 @@ export async function startApiSystem(options: ApiSystemOptions): Promise<ApiSyst
     intake: createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: options.workflows ?? null,
     registry: new Registry(),
+    workerMetrics: () => gatherMetrics(nats),
     log: { info: note, warn: note, error: note },
     now: Date.now,
     ...options.deps,
