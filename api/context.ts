@@ -1,4 +1,5 @@
 import type { TiledLog } from '../ledger/tiled_log.ts';
+import { createRuleFinder, type FindRules } from './definition_rules.ts';
 import type { ApiDeps } from './deps.ts';
 import { createLogReaders } from './log_reader.ts';
 import type { Principal } from './principal.ts';
@@ -8,6 +9,8 @@ export interface ApiContext {
   readonly deps: ApiDeps;
   /** The logs' public resources, and their entries: ask only for what the principal may see. */
   readonly openLog: (logId: number) => TiledLog;
+  /** The rules that made a sample. */
+  readonly findRules: FindRules;
   /** Null without a key: only public procedures answer then. */
   readonly principal: Principal | null;
   /** Why the key that was sent was refused, null if it was not: no procedure answers then. */
@@ -22,5 +25,6 @@ export function createContext(
   options: { principal: Principal | null; requestId: string },
 ): ApiContext {
   const openLog = createLogReaders(deps.db.pool);
-  return { deps, openLog, denied: null, ...options };
+  const findRules = createRuleFinder(deps.db.pool);
+  return { deps, openLog, findRules, denied: null, ...options };
 }

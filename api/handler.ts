@@ -7,6 +7,7 @@ import { errorMessage } from '../meters/errors.ts';
 import { createAuthenticator } from './authenticator.ts';
 import type { ApiEnv } from './api_env.ts';
 import type { ApiContext } from './context.ts';
+import { createRuleFinder } from './definition_rules.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorResponse } from './error_response.ts';
 import { apiCodeOf, apiError } from './errors.ts';
@@ -38,7 +39,8 @@ export function createApi(deps: ApiDeps): Api {
   authenticate(app, deps);
   app.use('*', limitBody);
   const openLog = createLogReaders(deps.db.pool);
-  app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog }));
+  const findRules = createRuleFinder(deps.db.pool);
+  app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog, findRules }));
   app.route('/log', createLogRoutes(deps, openLog));
   app.get('/health', async (c) => {
     const health = await checkHealth(deps);
@@ -118,11 +120,11 @@ const limitBody: typeof limitOfOthers = (c, next) =>
 
 async function answerTrpc(
   c: Context<ApiEnv>,
-  { deps, openLog }: Pick<ApiContext, 'deps' | 'openLog'>,
+  parts: Pick<ApiContext, 'deps' | 'openLog' | 'findRules'>,
 ): Promise<Response> {
+  const { deps } = parts;
   const context: ApiContext = {
-    deps,
-    openLog,
+    ...parts,
     principal: c.get('principal'),
     denied: c.get('denied'),
     requestId: c.get('requestId'),

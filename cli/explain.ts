@@ -59,7 +59,10 @@ function tellSample({ sample, origin, definitions, log }: SampleStory): string {
     ['notification', origin.id],
     ['event type', origin.event_type],
     ['came again', `${origin.redelivered} times`],
-    ['definitions', definitions.digest],
+    ...definitions.rules.map(({ name, file, line }) =>
+      ['definition', `${file}:${line} (${name})`] as const
+    ),
+    ['definition set', definitions.digest],
     ['log', `${log.log_id}, entry ${log.leaf_index}`],
     ['receipt', `nepho receipt ${sample.id}`],
   ]);

@@ -1,7 +1,7 @@
 import type { MapNode } from './definition_document.ts';
 import { readDocument } from './definition_document.ts';
 import { type Extraction, extractReadings } from './definition_extract.ts';
-import { type Fault, FaultList, formatFault, formatPlace } from './definition_fault.ts';
+import { type Fault, FaultList, formatFault, formatPlace, type Place } from './definition_fault.ts';
 import { compileMeter, type MeterDefinition } from './definition_meter.ts';
 import type { Notification } from './notification.ts';
 
@@ -23,6 +23,8 @@ export interface DefinitionSet {
   readonly files: readonly DefinitionFile[];
   /** Names as written, in order; a computed name is its path. */
   readonly meters: readonly string[];
+  /** The definitions that are for an event type, and where they stand. */
+  rulesFor(eventType: string): (Place & { name: string })[];
   /**
    * Reads the samples of a notification.
    *
@@ -124,6 +126,8 @@ function makeSet(
   return {
     files,
     meters: definitions.map(({ name }) => name),
+    rulesFor: (eventType) =>
+      definitionsFor(eventType).map(({ name, place }) => ({ name, ...place })),
     extract(notification) {
       const found = PRIORITIES.has(notification.priority)
         ? definitionsFor(notification.eventType)

@@ -32,7 +32,11 @@ const explanationOutput = z.object({
     redelivered: countOutput,
   }),
   /** The rules that made it, by the digest that the log recorded. */
-  definitions: z.object({ digest: z.string() }),
+  definitions: z.object({
+    digest: z.string(),
+    /** The rule, or those of which one it must have been; `definitions.get` has the text. */
+    rules: z.array(z.object({ name: z.string(), file: z.string(), line: countOutput })),
+  }),
   /** Its place in the log: `receipts.entry` proves it. */
   log: z.object({ log_id: countOutput, leaf_index: countOutput }),
 });
@@ -78,11 +82,13 @@ export const samplesRouter = router({
   explain: tenantProcedure
     .input(sampleInput)
     .output(explanationOutput)
-    .query(async ({ ctx: { deps, principal }, input: { id, timestamp } }) => {
+    .query(async ({ ctx: { deps, findRules, principal }, input: { id, timestamp } }) => {
       const found = await getSample(deps.db.pool, scopeOf(principal), id, { timestamp });
       if (found === null) throw noSample();
       const { sample, index, definitions, logId, leafIndex } = found;
       const origin = await readOrigin(deps.db.pool, sample.source, found.origin);
+      const eventType = origin?.eventType ?? '';
+      const rules = await findRules({ digest: definitions, eventType, meter: sample.meter });
       return {
         sample,
         origin: {
@@ -92,7 +98,7 @@ export const samplesRouter = router({
           received_at: origin?.receivedAt ?? sample.recorded_at,
           redelivered: origin?.redelivered ?? 0,
         },
-        definitions: { digest: definitions },
+        definitions: { digest: definitions, rules },
         log: { log_id: logId, leaf_index: leafIndex },
       };
     }),

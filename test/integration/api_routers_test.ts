@@ -129,7 +129,14 @@ for (const database of DATABASES) {
       assert.equal(story.origin.event_type, 'image.upload');
       const { sets } = await system.operator.definitions.list.query();
       assert.deepEqual(sets.map((set) => set.digest), [story.definitions.digest]);
-      const set = await system.operator.definitions.get.query(story.definitions);
+      const set = await system.operator.definitions.get.query({
+        digest: story.definitions.digest,
+      });
+      const [rule] = story.definitions.rules;
+      assert.equal(story.definitions.rules.length, 1);
+      const file = set.files.find(({ name }) => name === rule?.file);
+      const lines = file?.text.split('\n').slice((rule?.line ?? 0) - 1) ?? [];
+      assert.match(lines.slice(0, 3).join('\n'), new RegExp(`name: ${sample.meter}$`, 'm'));
       assert.ok(set.files.length > 0);
       assert.ok(set.files.every((file) => file.text.length > 0));
       const { logs } = await system.operator.definitions.current.query();

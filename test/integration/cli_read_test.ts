@@ -127,7 +127,8 @@ describe('the reading commands', { skip: DATABASES[0]?.skip || natsSkipReason() 
     const id = /([0-9a-f]{32}) +image\.size/.exec(story)?.[1] ?? '';
     const sample = await table('explain', id);
     assert.match(sample, /^notification +message-3$/m);
-    assert.match(sample, /^definitions +[0-9a-f]{64}$/m);
+    assert.match(sample, /^definition +image\.yaml:\d+ \(image\.size\)$/m);
+    assert.match(sample, /^definition set +[0-9a-f]{64}$/m);
     const absent = await nepho(['explain', 'no-such-message'], { env });
     assert.equal(absent.status, 1);
     assert.match(absent.stderr, /^Cannot find a notification of this id\. .*\(not_found\)\n$/);
