@@ -48,6 +48,17 @@ export async function takeOverLog(
   return writer;
 }
 
+/**
+ * Checks that the configured keys may sign for every log, so that a wrong one is told when a worker
+ * starts and not first when a shard is taken over. Writes nothing.
+ *
+ * @throws {NephoError} `signing_key_unendorsed`, `signing_key_retired`
+ */
+export async function checkSigningKeys(deps: IngestDeps, shards: number): Promise<void> {
+  const now = formatMillis(deps.nowMs());
+  for (let shard = 0; shard < shards; shard += 1) await readKeys(deps, shard, now);
+}
+
 /** The `key` entries that the log lacks, and who signs from now on. */
 async function readKeys(
   deps: IngestDeps,

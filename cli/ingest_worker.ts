@@ -6,6 +6,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
 import { DefinitionSource } from '../activities/definition_source.ts';
 import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/ingest_deps.ts';
+import { checkSigningKeys } from '../activities/take_over_log.ts';
 import type { SampleSignaturePolicy } from '../activities/sample_signatures.ts';
 import { createIngestMetrics } from '../api/metrics.ts';
 import { connectBus } from '../bus/connection.ts';
@@ -71,8 +72,9 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
     });
     const deps = ingestDeps(config, { db, nats, jsm });
     await warnOfLateWrites(deps.log, nats, config.natsMonitorUrl);
-    // A faulty definition file is told before the first actor runs into it.
+    // A faulty definition file or a wrong key is told before the first actor runs into it.
     await deps.definitions.current();
+    await checkSigningKeys(deps, config.shards);
     const worker = await runWorker(deps, {
       address: config.temporalAddress,
       namespace: config.temporalNamespace,

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { connect } from './connection.ts';
 import { type JsonOption, printResult, withJson } from './output.ts';
 import { formatFields } from './table.ts';
-import { keyFileOf } from './trusted_keys.ts';
+import { keyFileOf, rotationFileOf } from './trusted_keys.ts';
 
 interface Options extends JsonOption {
   output?: string;
@@ -32,6 +32,8 @@ async function fetchReceipt(id: string, options: Options): Promise<void> {
   const { keys } = await connection.call((nepho) => nepho.logs.keys.query());
   await writeFile(output, answer.receipt);
   await writeFile(keyFileOf(output), keys.map(({ vkey }) => `${vkey}\n`).join(''));
+  const oldestFirst = keys.toReversed().map(({ entry }) => `${entry}\n`);
+  await writeFile(rotationFileOf(output), oldestFirst.join(''));
   printResult(
     { ...answer, file: output, key_file: keyFileOf(output) },
     options,

@@ -16,6 +16,7 @@ import {
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
+import { NephoError } from '../meters/errors.ts';
 import {
   ingestShardId,
   MAINTENANCE_EVERY,
@@ -51,7 +52,7 @@ const FORCE_AFTER = '20 seconds';
 
 export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promise<RunningWorker> {
   logTemporalBy(deps.log);
-  const connection = await NativeConnection.connect({ address: options.address });
+  const connection = await connectTemporal(options.address);
   const common = {
     connection,
     namespace: options.namespace,
@@ -92,6 +93,18 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
       await ended;
     },
   };
+}
+
+async function connectTemporal(address: string): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect({ address });
+  } catch (cause) {
+    throw new NephoError(
+      'temporal_unreachable',
+      `Cannot reach Temporal at ${address}: start it, or correct NEPHO_TEMPORAL_ADDRESS`,
+      { cause, retryable: true },
+    );
+  }
 }
 
 let isLoggerInstalled = false;

@@ -1,6 +1,7 @@
 /** The public keys that a verification believes. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { type KeyEntry, parseEntry } from '../ledger/entry.ts';
 import { NephoError } from '../meters/errors.ts';
 
 export interface VkeyOption {
@@ -22,6 +23,22 @@ export function keyFileOf(receipt: string): string {
   return `${receipt}.vkey`;
 }
 
+/** Where `nepho receipt --output` saves the log's `key` entries, one a line, the oldest first. */
+export function rotationFileOf(receipt: string): string {
+  return `${receipt}.rotations`;
+}
+
+/**
+ * The `key` entries saved beside a receipt, none if there is no such file. They need no trust: each is
+ * endorsed by the key before it.
+ *
+ * @throws {NephoError} `entry_invalid`
+ */
+export async function savedRotations(receipt: string): Promise<KeyEntry[]> {
+  const lines = await linesOfFile(rotationFileOf(receipt)) ?? [];
+  return lines.map((line) => parseEntry(line)).filter((entry) => entry.kind === 'key');
+}
+
 /**
  * The keys given by `--vkey`, else those in the file beside what is verified.
  *
@@ -29,7 +46,7 @@ export function keyFileOf(receipt: string): string {
  */
 export async function trustedKeys(given: readonly string[], beside: string): Promise<string[]> {
   if (given.length === 0) {
-    const found = await keysInFile(beside);
+    const found = await linesOfFile(beside);
     if (found !== null && found.length > 0) return found;
     throw new NephoError(
       'vkey_missing',
@@ -38,12 +55,12 @@ export async function trustedKeys(given: readonly string[], beside: string): Pro
   }
   const keys = await Promise.all(given.map(async (text) => {
     // A verifier key has two plus signs: name, key id and public key.
-    return text.split('+').length >= 3 ? [text] : await keysInFile(text) ?? [text];
+    return text.split('+').length >= 3 ? [text] : await linesOfFile(text) ?? [text];
   }));
   return keys.flat();
 }
 
-async function keysInFile(path: string): Promise<string[] | null> {
+async function linesOfFile(path: string): Promise<string[] | null> {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return null;
   return text.split('\n').map((line) => line.trim()).filter((line) => line !== '');

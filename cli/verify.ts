@@ -5,7 +5,13 @@ import { type VerifiedReceipt, verifyReceipt } from '../ledger/verify_receipt.ts
 import { errorMessage, NephoError } from '../meters/errors.ts';
 import { type JsonOption, printResult, withJson } from './output.ts';
 import { formatFields } from './table.ts';
-import { keyFileOf, trustedKeys, type VkeyOption, withVkey } from './trusted_keys.ts';
+import {
+  keyFileOf,
+  savedRotations,
+  trustedKeys,
+  type VkeyOption,
+  withVkey,
+} from './trusted_keys.ts';
 
 export function register(program: Command): void {
   const command = program.command('verify').argument('<receipt>', 'the file of a receipt')
@@ -18,7 +24,7 @@ export function register(program: Command): void {
 async function verify(file: string, options: JsonOption & VkeyOption): Promise<void> {
   const text = await readReceipt(file);
   const vkeys = await trustedKeys(options.vkey, keyFileOf(file));
-  const result = await verifyReceipt(text, { vkeys });
+  const result = await verifyReceipt(text, { vkeys, keyEntries: await savedRotations(file) });
   printResult(
     result,
     options,

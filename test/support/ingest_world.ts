@@ -59,6 +59,14 @@ export class IngestWorld {
     return this.#db.pool;
   }
 
+  get databaseUrl(): string {
+    return this.#postgres.url;
+  }
+
+  get natsUrl(): string {
+    return this.#natsServer.url;
+  }
+
   /** Puts texts into the intake, also such as it has just seen. */
   async publish(...bodies: readonly string[]): Promise<void> {
     const publications = bodies.map((body): Publication => ({
@@ -71,8 +79,8 @@ export class IngestWorld {
     }
   }
 
-  /** One real leg, until the intake is empty. */
-  async drain(changes: Partial<IngestDeps> = {}): Promise<LegReceipt> {
+  /** What the signing activity is wired with, at a time that starts at {@link nowMs}. */
+  deps(changes: Partial<IngestDeps> = {}): IngestDeps {
     const base = ingestDeps({
       pool: this.pool,
       nats: this.#nats,
@@ -81,13 +89,20 @@ export class IngestWorld {
     });
     // The clock moves as the real one does, or a leg would wait for its end for ever.
     const started = performance.now();
-    const deps = {
+    return {
       ...base,
       nowMs: () => this.nowMs + Math.floor(performance.now() - started),
       ...changes,
     };
+  }
+
+  /** One real leg, until the intake is empty. */
+  async drain(changes: Partial<IngestDeps> = {}): Promise<LegReceipt> {
     const leg = { shard: 0, seconds: 30, drain: true };
-    const receipt = await runLeg(deps, leg, { stopped: () => false, heartbeat: () => {} });
+    const receipt = await runLeg(this.deps(changes), leg, {
+      stopped: () => false,
+      heartbeat: () => {},
+    });
     assert(receipt.drained);
     return receipt;
   }
