@@ -7,12 +7,14 @@
  * When it is ready it prints one line of JSON, `{"ready":true,"port":54321,"pid":4711}`. SIGTERM and
  * SIGINT end it cleanly. A password, if there is to be one, comes in NEPHO_PGLITE_PASSWORD.
  */
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -22,16 +24,21 @@ import { parseArgs } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
 import { readSettings } from './env.ts';
+import { ownProgram } from './own_program.ts';
 import { WireServer } from './pglite_wire.ts';
 
 interface Options {
   data: string;
   port: number;
   untilStdinEnds: boolean;
+  /** Only makes the cluster: for the child that {@link makeCluster} starts. */
+  isMaker: boolean;
 }
 
 try {
-  await serve(readOptions());
+  const options = readOptions();
+  if (options.isMaker) await (await openCluster(options.data)).close();
+  else await serve(options);
 } catch (error) {
   process.stderr.write(
     `${isNephoError(error) ? error.message : `PGlite: ${errorMessage(error)}`}\n`,
@@ -41,7 +48,9 @@ try {
 
 async function serve({ data, port, untilStdinEnds }: Options): Promise<void> {
   const unlock = lockDirectory(data);
-  const db = await PGlite.create({ dataDir: join(data, 'pgdata'), startParams: startParameters() });
+  const cluster = join(data, 'pgdata');
+  if (!existsSync(cluster)) makeCluster(cluster);
+  const db = await openCluster(cluster);
   const { rows } = await db.query<{ server_version: string }>('SHOW server_version');
   const { pglitePassword } = readSettings();
   const server = new WireServer(db, rows[0]?.server_version ?? '0', {
@@ -76,13 +85,46 @@ function readOptions(): Options {
       data: { type: 'string' },
       port: { type: 'string', default: '0' },
       'until-stdin-ends': { type: 'boolean', default: false },
+      'make-cluster': { type: 'boolean', default: false },
     },
   });
   const port = Number(values.port);
   if (values.data === undefined || !Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new NephoError('usage', 'Cannot start PGlite: write --data DIR [--port 0..65535]');
   }
-  return { data: values.data, port, untilStdinEnds: values['until-stdin-ends'] };
+  return {
+    data: values.data,
+    port,
+    untilStdinEnds: values['until-stdin-ends'],
+    isMaker: values['make-cluster'],
+  };
+}
+
+/**
+ * Makes the cluster in another process: `initdb` takes 500 MB that are not given back. Under another
+ * name first, so that one half made, when the machine goes down, is never taken for a whole one.
+ */
+function makeCluster(cluster: string): void {
+  const unfinished = `${cluster}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  const { command, args } = ownProgram(
+    'cli/pglite_server.ts',
+    '--data',
+    unfinished,
+    '--make-cluster',
+  );
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) {
+    throw new NephoError(
+      'database_failed',
+      `Cannot make a database in '${cluster}': ${stderr.trim()}`,
+    );
+  }
+  renameSync(unfinished, cluster);
+}
+
+async function openCluster(cluster: string): Promise<PGlite> {
+  return await PGlite.create({ dataDir: cluster, startParams: startParameters() });
 }
 
 /**
