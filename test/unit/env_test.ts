@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { PROJECT_DIR, readSettings, unknownVariables } from '../../cli/env.ts';
 import { variableNotes } from '../../cli/environment_schema.ts';
+import { configurationTable, RUNNING_DOC, tableInDoc } from '../../scripts/configuration_table.ts';
 import { errorMessage, isNephoError } from '../../meters/errors.ts';
 
 function faultsOf(environment: Record<string, string>): string[] {
@@ -78,4 +80,35 @@ test('readSettings accepts each variable at its own example', () => {
 test('unknownVariables names the misspelt ones', () => {
   const environment = { NEPHO_SHARD: '2', NEPHO_HOME: '/x', NEPHO_TEST_SEEDS: '3', HOME: '/root' };
   assert.deepEqual(unknownVariables(environment), ['NEPHO_SHARD']);
+});
+
+test('docs/running.md has the table of all variables', () => {
+  // Aligned there by the formatter.
+  const bare = (table: string) => table.replaceAll(/-{3,}/g, '---').replaceAll(/ +/g, ' ');
+  const inDoc = tableInDoc(readFileSync(RUNNING_DOC, 'utf8'));
+  assert.equal(bare(inDoc), bare(configurationTable()), 'run `npm run docs`');
+});
+
+test('readSettings takes several telemetry secrets, and not the one that everybody knows', () => {
+  const secrets = (value: string) =>
+    readSettings({ NEPHO_TELEMETRY_SECRET: value }).sampleSignatures.secrets;
+  assert.deepEqual(secrets('one two, three'), ['one two, three']);
+  assert.deepEqual(secrets('new\\nold'), ['new', 'old']);
+  assert.deepEqual(secrets('new\n\n old \n'), ['new', 'old']);
+  const [fault = ''] = faultsOf({ NEPHO_TELEMETRY_SECRET: 'new\nchange this for valid signing' });
+  assert.match(fault, /not the default that Ceilometer ships/);
+  assert.ok(!fault.includes('new\n'), 'a secret is never shown');
+  assert.deepEqual(readSettings({}).sampleSignatures, { secrets: [], acceptUnsigned: false });
+  const accepting = readSettings({ NEPHO_TELEMETRY_UNSIGNED: 'accept' });
+  assert.equal(accepting.sampleSignatures.acceptUnsigned, true);
+});
+
+test('readSettings reads how a signing key changes', () => {
+  assert.deepEqual(readSettings({}).keyChange, {
+    overlapMs: 30 * 86_400_000,
+    unendorsedKey: null,
+  });
+  assert.equal(readSettings({ NEPHO_KEY_OVERLAP_DAYS: '0' }).keyChange.overlapMs, 0);
+  const half = { NEPHO_ALLOW_UNENDORSED_KEY: 'nepho.example+00000000+AQOhB7' };
+  assert.equal(faultsOf(half).length, 1);
 });
