@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import type { Context } from 'hono';
-import { parseTilePath, TILE_WIDTH } from '../ledger/tile.ts';
+import { parseTilePath } from '../ledger/tile.ts';
 import type { TiledLog } from '../ledger/tiled_log.ts';
 import { findDefinitionSet } from '../db/definition_sets.ts';
 import type { ApiEnv } from './api_env.ts';
@@ -13,6 +13,9 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const FOR_THE_CALLER = 'private, max-age=31536000, immutable';
 /** A checkpoint is replaced by the next one. */
 const ALWAYS_ASK = 'no-cache';
+
+/** A verifier in a browser may read what is public from wherever it was loaded. */
+const FOR_ANY_PAGE = { 'access-control-allow-origin': '*' };
 
 const LOG_ID = /^(?:0|[1-9]\d{0,3})$/;
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -31,11 +34,13 @@ export function createLogRoutes(deps: ApiDeps, openLog: (logId: number) => Tiled
     return c.body(note, 200, {
       'content-type': 'text/plain; charset=utf-8',
       'cache-control': ALWAYS_ASK,
+      ...FOR_ANY_PAGE,
     });
   });
 
   app.get('/:log/definitions/:digest', async (c) => {
     requireOperator(c);
+    logIdOf(c);
     const digest = c.req.param('digest');
     const set = DIGEST.test(digest) ? await findDefinitionSet(deps.db.pool, digest) : null;
     if (set === null) throw nothingThere();
@@ -58,7 +63,7 @@ export function createLogRoutes(deps: ApiDeps, openLog: (logId: number) => Tiled
     return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       'content-type': 'application/octet-stream',
       'cache-control': isEntries ? FOR_THE_CALLER : FOR_EVER,
-      ...isEntries && name.width === TILE_WIDTH ? { vary: 'authorization' } : {},
+      ...isEntries ? { vary: 'authorization' } : FOR_ANY_PAGE,
     });
   });
 

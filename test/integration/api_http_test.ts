@@ -12,6 +12,8 @@ import { answerMetrics } from '../../cli/worker_metrics.ts';
 import { createDatabase } from '../../db/client.ts';
 import { exportLog } from '../../ledger/export_log.ts';
 import { fetchLog } from '../../ledger/fetch_log.ts';
+import { decodeBase64, decodeHex } from '../../ledger/bytes.ts';
+import { checkConsistency, leafHash, rootFromInclusion } from '../../ledger/merkle.ts';
 import { decodeBundle } from '../../ledger/tile.ts';
 import { verifyLog } from '../../ledger/verify_log.ts';
 import { Registry } from 'prom-client';
@@ -81,6 +83,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
       assert.equal(response.status, 200, path);
       assert.equal(response.headers.get('content-type'), 'application/octet-stream');
       assert.match(response.headers.get('cache-control') ?? '', /immutable/);
+      assert.equal(response.headers.get('access-control-allow-origin'), '*');
       assert.equal((await response.arrayBuffer()).byteLength, hashes * 32);
     }
   });
@@ -120,6 +123,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
         '/log/00/checkpoint',
         '/log/9999/tile/0/000',
         '/log/-1/checkpoint',
+        `/log/x/definitions/${'0'.repeat(64)}`,
         '/log/0',
         '/nothing',
         '/',
@@ -152,6 +156,31 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
       const result = await verifyLog(served, { vkeys: [VKEY] });
       assert.ok(result.ok, JSON.stringify(result));
       assert.equal(await exportLog(served, join(directory, String(log))), result.size);
+    }
+  });
+
+  test('proofs of inclusion and consistency lead to the roots that were signed', async () => {
+    const anyone = system.client(null);
+    const { size, root } = await head();
+    const served = fetchLog(`${system.url}/log/0`, { token: system.operatorToken });
+    const entries = decodeBundle(await served.readEntries(0, 256), 256);
+    for (const [leaf, at] of [[0, 1], [3, 200], [255, 256], [17, size]] as const) {
+      const { proof } = await anyone.proofs.inclusion.query({
+        log_id: 0,
+        leaf_index: leaf,
+        size: at,
+      });
+      const reached = rootFromInclusion(
+        { index: leaf, hash: leafHash(entries[leaf] ?? '') },
+        at,
+        proof.map(decodeBase64),
+      );
+      const { proof: hashes } = await anyone.proofs.consistency.query({ log_id: 0, old_size: at });
+      checkConsistency(
+        { size: at, root: reached },
+        { size, root: decodeHex(root) },
+        hashes.map(decodeBase64),
+      );
     }
   });
 
@@ -392,7 +421,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
     assert.equal((await get('/log/0/checkpoint')).status, 200);
   });
 
-  async function head(): Promise<{ size: number }> {
+  async function head(): Promise<{ size: number; root: string }> {
     return await system.operator.logs.head.query({ log_id: 0 });
   }
 });

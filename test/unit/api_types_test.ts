@@ -3,11 +3,13 @@
  * show here: `tsc` fails where one is no longer what it was.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { TRPCClientError } from '@trpc/client';
 import { type AppRouter, appRouter } from '../../api/root.ts';
 import type { NephoInputs, NephoOutputs } from '../../client/client.ts';
 import type { Sample } from '../../meters/sample.ts';
+import { QUARANTINE_REASONS } from '../support/bad_input.ts';
 
 type Equal<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
 type Holds<T extends true> = T;
@@ -55,6 +57,22 @@ type ErrorData = NonNullable<TRPCClientError<AppRouter>['data']>;
 export type ErrorsAreClosed = Holds<
   Equal<string extends ErrorData['error_code'] ? true : false, false>
 >;
+
+test('every procedure, and every reason of the quarantine, is in docs/api.md', () => {
+  const documented = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
+  const named = new Set<string>();
+  for (const [cell] of documented.matchAll(/^\| `[a-z]+\.[^|]*\|/gm)) {
+    let router = '';
+    for (const [, group = '', procedure = ''] of cell.matchAll(/`([a-z]*)\.([a-zA-Z]+)`/g)) {
+      router = group === '' ? router : group;
+      named.add(`${router}.${procedure}`);
+    }
+  }
+  assert.deepEqual([...named].sort(), Object.keys(appRouter._def.procedures).sort());
+  for (const reason of QUARANTINE_REASONS) {
+    assert.ok(documented.includes(`| \`${reason}\``), reason);
+  }
+});
 
 test('every procedure states what it answers', () => {
   const procedures = appRouter._def.procedures as unknown as Record<
