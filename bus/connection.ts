@@ -131,6 +131,19 @@ function checkServer(connection: NatsConnection): void {
   }
 }
 
+/**
+ * Ends a connection: what is under way is let through if the server is there, and given up if not. A
+ * connection that waits for its server would keep the process alive for ever.
+ */
+export async function closeBus(connection: NatsConnection): Promise<void> {
+  if (connection.isClosed()) return;
+  try {
+    await connection.drain();
+  } catch {
+    await connection.close();
+  }
+}
+
 async function reportStatus(
   connection: NatsConnection,
   onStatus: (status: BusStatus) => void,

@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import type { ApiDeps } from '../api/deps.ts';
 import { createApi } from '../api/handler.ts';
 import { type RunningApi, serveApi } from '../api/serve.ts';
-import { connectBus } from '../bus/connection.ts';
+import { closeBus, connectBus } from '../bus/connection.ts';
 import { createDatabase } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
 import { createApiIntake } from './api_intake.ts';
@@ -63,7 +63,7 @@ export async function startApi(
     const nats = settings.natsUrl === null
       ? null
       : await connectBus({ url: settings.natsUrl, name: 'nepho-api' });
-    if (nats !== null) closers.push(() => nats.drain());
+    if (nats !== null) closers.push(() => closeBus(nats));
     const temporal = settings.temporalAddress === null
       ? null
       // Without waiting: while Temporal is away all but its actors can be asked for. And without the

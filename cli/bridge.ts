@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { type Command, Option } from 'commander';
-import { connectBus } from '../bus/connection.ts';
+import { closeBus, connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
 import { intakeShards } from '../bus/streams.ts';
 import { readSyncInterval } from '../bus/sync_interval.ts';
@@ -78,7 +78,7 @@ async function runBridge(options: Options): Promise<void> {
     await bridge.stop();
     log.info('bridge_stopped', { ...bridge.stats() });
   } finally {
-    await nats.drain();
+    await closeBus(nats);
     end.dispose();
   }
 }

@@ -9,7 +9,7 @@ import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/inges
 import { checkSigningKeys } from '../activities/take_over_log.ts';
 import type { SampleSignaturePolicy } from '../activities/sample_signatures.ts';
 import { createIngestMetrics } from '../api/metrics.ts';
-import { connectBus } from '../bus/connection.ts';
+import { closeBus, connectBus } from '../bus/connection.ts';
 import { openIntakePuller } from '../bus/puller.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
 import { readSyncInterval } from '../bus/sync_interval.ts';
@@ -58,7 +58,7 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
   });
   let nats: NatsConnection | null = null;
   const close = async (): Promise<void> => {
-    await nats?.drain();
+    if (nats !== null) await closeBus(nats);
     await db.close();
   };
   try {

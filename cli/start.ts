@@ -4,7 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectBus } from '../bus/connection.ts';
+import { closeBus, connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
 import { intakeShards } from '../bus/streams.ts';
 import { createClient, type NephoClient } from '../client/client.ts';
@@ -106,7 +106,7 @@ async function present(
     if (options.demo) await feed.live(options.signal);
     else await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
   } finally {
-    await nats.drain();
+    await closeBus(nats);
   }
 }
 
