@@ -259,8 +259,8 @@ function text(
   limit: number,
   extracting: Extracting,
 ): string | null {
-  if (value === null || value === undefined || value === '') return null;
   extracting.place = place;
+  if (value === null || value === undefined || value === '') return null;
   const written = pythonText(value);
   if (written === null) throw failed(`Cannot read ${place}: it is a list or an object`);
   checkStorableText(written, place, limit);

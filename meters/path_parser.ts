@@ -165,6 +165,9 @@ function parseBracketed(parser: Parser): Path {
     return { kind: 'slice', start: null, end: null };
   }
   const start = maybeInteger(parser);
+  if (start === null && !isSymbol(parser, ':')) {
+    throw unexpected(token, 'Write an index, a slice, *, a field or a filter, as in [?name = "x"]');
+  }
   if (start !== null && !isSymbol(parser, ':')) return { kind: 'index', index: start };
   expect(parser, ':');
   return { kind: 'slice', start, end: maybeInteger(parser) };
