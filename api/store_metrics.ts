@@ -46,6 +46,7 @@ function createGauges({ registry }: ApiDeps) {
   return {
     size: gauge(METRICS.log_size, ['log']),
     age: gauge(METRICS.log_age, ['log']),
+    quarantineOpen: gauge(METRICS.quarantine_open, []),
     quarantine: gauge(METRICS.quarantine, ['status', 'reason']),
     notifications: gauge(METRICS.notifications, ['outcome']),
     withoutVolume: gauge(METRICS.without_volume, []),
@@ -66,17 +67,18 @@ async function refresh(
     gauges.up.set({ source }, 1);
   } catch {
     // Numbers of a former scrape must not pass for those of now.
-    const stale = source === 'intake' ? [gauges.backlog, gauges.lag] : [
-      gauges.size,
-      gauges.age,
-      gauges.quarantine,
-      gauges.notifications,
-      gauges.withoutVolume,
-      gauges.samples,
-    ];
-    for (const one of stale) one.reset();
+    if (source === 'intake') forget([gauges.backlog, gauges.lag]);
+    else {
+      forget([gauges.size, gauges.age, gauges.quarantine, gauges.notifications]);
+      // Without labels, a reset would leave a zero.
+      for (const one of [gauges.quarantineOpen, gauges.withoutVolume, gauges.samples]) one.remove();
+    }
     gauges.up.set({ source }, 0);
   }
+}
+
+function forget(gauges: readonly { reset(): void }[]): void {
+  for (const gauge of gauges) gauge.reset();
 }
 
 async function readDatabase(gauges: Gauges, { db: { pool }, now }: ApiDeps): Promise<void> {
@@ -93,9 +95,12 @@ async function readDatabase(gauges: Gauges, { db: { pool }, now }: ApiDeps): Pro
     gauges.age.set({ log: logId }, Math.max(0, (now() - signedMs) / 1_000));
   }
   gauges.quarantine.reset();
+  let open = 0;
   for (const { status, reason, messages } of quarantined) {
     gauges.quarantine.set({ status, reason }, messages);
+    if (status === 'open') open += messages;
   }
+  gauges.quarantineOpen.set(open);
   gauges.notifications.set({ outcome: 'matched' }, events.matched);
   gauges.notifications.set({ outcome: 'unmatched' }, events.unmatched);
   gauges.withoutVolume.set(events.withoutVolume);

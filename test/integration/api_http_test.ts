@@ -299,6 +299,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
     for (
       const metric of [
         METRICS.log_age,
+        METRICS.quarantine_open,
         METRICS.intake_lag,
         METRICS.intake_backlog,
         METRICS.notifications,
@@ -401,7 +402,9 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
     const metrics = await api.fetch(new Request('http://localhost/metrics'), {
       incoming: { socket: { remoteAddress: '127.0.0.1' } },
     });
-    assert.match(await metrics.text(), /^nepho_metrics_source_up{source="database"} 0$/m);
+    const numbers = await metrics.text();
+    assert.match(numbers, /^nepho_metrics_source_up{source="database"} 0$/m);
+    assert.doesNotMatch(numbers, /^nepho_(?:samples|log|quarantine)_[a-z_]+(?:{.*})? /m);
     await db.close();
   });
 
