@@ -141,11 +141,17 @@ async function report(title: string, work: () => Promise<Tally>): Promise<Tally>
   const start = Date.now();
   const tally = await withProgress(title, work);
   const seconds = ((Date.now() - start) / 1_000).toFixed(1);
-  if (tally.failed > 0) process.stdout.write(`${tally.output.trimEnd()}\n`);
+  if (tally.failed > 0) process.stdout.write(`${failuresOf(tally.output).trimEnd()}\n`);
   process.stdout.write(
     `${
       tally.failed > 0 ? 'FAILED' : 'ok    '
     } ${title}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped, ${seconds} s\n`,
   );
   return tally;
+}
+
+/** Of Node's report only its last part, which repeats what failed; whole where there is no such part. */
+function failuresOf(output: string): string {
+  const start = output.lastIndexOf('✖ failing tests:');
+  return start < 0 ? output : output.slice(start);
 }
