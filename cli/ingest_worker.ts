@@ -135,7 +135,15 @@ export function structuredLog(part: string): IngestLog {
 }
 
 function closingAfter(worker: RunningWorker, close: () => Promise<void>): RunningWorker {
-  const ended = worker.ended.finally(close);
+  const end = async (): Promise<void> => {
+    try {
+      await worker.ended;
+    } finally {
+      await close();
+    }
+  };
+  const ended = end();
+  // Its failure is told by whoever awaits it.
   ended.catch(() => {});
   return {
     ended,

@@ -75,24 +75,36 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
     activities: { ...createIngestActivities(deps) },
     maxConcurrentActivityTaskExecutions: options.shards + 1,
   });
-  const running = [control, ingest].map((worker) => worker.run());
-  const ended = Promise.all(running).then(() => undefined)
-    .finally(() => connection.close());
-  await startActors(options);
+  const workers = [control, ingest];
+  const running = workers.map((worker) => worker.run());
   const shutdown = (): void => {
-    for (const worker of [control, ingest]) {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-    }
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   // One queue without a worker is worse than none: if one fails, both end.
   for (const run of running) run.catch(shutdown);
-  return {
-    ended,
-    stop: async () => {
-      shutdown();
-      await ended;
-    },
+  const ended = closeAfter(running, connection);
+  const stop = async (): Promise<void> => {
+    shutdown();
+    await ended;
   };
+  try {
+    await startActors(options);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ended, stop };
+}
+
+/** Waits for every worker, whichever fails first, before the connection that they share is closed. */
+async function closeAfter(
+  running: readonly Promise<void>[],
+  connection: NativeConnection,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(running);
+  await connection.close();
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function connectTemporal(address: string): Promise<NativeConnection> {

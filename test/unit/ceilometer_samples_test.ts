@@ -84,7 +84,7 @@ describe('samples of Ceilometer agents', () => {
       resource_id: sample['resource_id'],
       project_id: sample['project_id'],
       user_id: sample['user_id'],
-      timestamp: parseTimestamp(String(sample['timestamp'])),
+      timestamp: parseTimestamp(sample['timestamp'] as string),
       metadata: sample['resource_metadata'],
     }));
     assert.deepEqual(readings, expected);
@@ -145,7 +145,12 @@ describe('samples of Ceilometer agents', () => {
     ],
     ['NUL', one({ project_id: 'a\0' }), 'text_invalid', 'samples[1].project_id'],
     ['long id', one({ user_id: 'x'.repeat(2_000) }), 'name_too_long', 'samples[1].user_id'],
-    ['too many', { samples: Array(10_001).fill(PLAIN) }, 'too_many_samples', 'payload.samples'],
+    [
+      'too many',
+      { samples: Array.from({ length: 10_001 }, () => PLAIN) },
+      'too_many_samples',
+      'payload.samples',
+    ],
   ];
   for (const [what, payload, reason, place] of faults) {
     test(`with a wrong ${what} go to quarantine as ${reason}`, () => {
