@@ -41,7 +41,7 @@ export function createRuleFinder(db: Queryable): FindRules {
     }
     const rules = (await set)?.rulesFor(eventType) ?? [];
     const named = rules.filter((rule) => rule.name === meter);
-    const found = named.length > 0 ? named : rules.filter((rule) => rule.name.startsWith('$'));
+    const found = named.length > 0 ? named : rules.filter((rule) => rule.computed);
     return found.map(({ name, file, line }) => ({ name, file, line }));
   };
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DefinitionFile } from '../meters/definition_compile.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
@@ -21,7 +21,9 @@ export async function loadDefinitionDirectory(paths: readonly string[]): Promise
   for (const path of paths) {
     try {
       for (const file of await listFiles(path)) {
-        const name = path === SHIPPED_DEFINITIONS ? `nepho/${basename(file)}` : file;
+        const name = resolve(path) === resolve(SHIPPED_DEFINITIONS)
+          ? `nepho/${basename(file)}`
+          : file;
         files.push({ name, text: await readFile(file, 'utf8') });
       }
     } catch (cause) {

@@ -23,8 +23,8 @@ export interface DefinitionSet {
   readonly files: readonly DefinitionFile[];
   /** Names as written, in order; a computed name is its path. */
   readonly meters: readonly string[];
-  /** The definitions that are for an event type, and where they stand. */
-  rulesFor(eventType: string): (Place & { name: string })[];
+  /** The definitions that are for an event type, and where they stand. A computed name is its path. */
+  rulesFor(eventType: string): (Place & { name: string; computed: boolean })[];
   /**
    * Reads the samples of a notification.
    *
@@ -127,7 +127,11 @@ function makeSet(
     files,
     meters: definitions.map(({ name }) => name),
     rulesFor: (eventType) =>
-      definitionsFor(eventType).map(({ name, place }) => ({ name, ...place })),
+      definitionsFor(eventType).map(({ name, place, rules }) => ({
+        name,
+        ...place,
+        computed: !rules.name.isConstant,
+      })),
     extract(notification) {
       const found = PRIORITIES.has(notification.priority)
         ? definitionsFor(notification.eventType)

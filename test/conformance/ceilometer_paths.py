@@ -1,6 +1,6 @@
 """Evaluates paths by Ceilometer's own parser, and patterns by Python's `re`.
 
-Usage: /usr/bin/python3 ceilometer_paths.py < CASES.jsonl
+Usage: /usr/bin/python3 ceilometer_paths.py CASES.jsonl
 
 A case is {"path": text, "data": any} or {"pattern": text, "text": text, "replacement": text}. A line of
 the output is {"values": [...]}, {"matches": bool, "result": text}, {"parse_error": text} or
@@ -60,7 +60,8 @@ def evaluate_pattern(case):
         return {"parse_error": type(error).__name__}
 
 
-for line in sys.stdin:
-    case = json.loads(line)
-    result = evaluate_path(case) if "path" in case else evaluate_pattern(case)
-    print(json.dumps(result, default=str))
+with open(sys.argv[1]) as cases:
+    for line in cases:
+        case = json.loads(line)
+        result = evaluate_path(case) if "path" in case else evaluate_pattern(case)
+        print(json.dumps(result, default=str))

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +50,7 @@ test('paths and patterns, recorded and random, find what Ceilometer finds when a
     seed: SEED,
   });
   const asked = recorded + random.map((one) => `${JSON.stringify(one)}\n`).join('');
-  const answers = runCeilometer('ceilometer_paths.py', [], asked).split('\n');
+  const answers = ask(asked).split('\n');
   const again = answers.splice(0, readLines(recorded).length);
   if (process.env['NEPHO_RECORD_CEILOMETER'] === '1') {
     writeFileSync(GOLDEN, `${again.join('\n')}\n`);
@@ -56,6 +58,16 @@ test('paths and patterns, recorded and random, find what Ceilometer finds when a
   assert.equal(`${again.join('\n')}\n`, readFileSync(GOLDEN, 'utf8'));
   random.forEach((one, i) => compare(one, parseExactJson(answers[i] ?? '') as JsonObject));
 });
+
+function ask(cases: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'nepho-paths-'));
+  try {
+    writeFileSync(join(directory, 'cases.jsonl'), cases);
+    return runCeilometer('ceilometer_paths.py', [join(directory, 'cases.jsonl')]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 function compare(one: JsonObject, theirs: JsonObject): void {
   const where = JSON.stringify(one['path'] ?? one);

@@ -16,7 +16,10 @@ export function findCeilometer(): string | null {
     : 'Ceilometer is not installed: apt-get install python3-ceilometer';
 }
 
-/** Runs a script of test/conformance and returns what it prints. */
+/**
+ * Runs a script of test/conformance and returns what it prints. Keep the input below 64 KiB: Deno writes
+ * all of it before it reads anything.
+ */
 export function runCeilometer(script: string, args: readonly string[], input?: string): string {
   const run = spawnSync(PYTHON, [`${SCRIPTS}${script}`, ...args], {
     input,

@@ -167,6 +167,8 @@ test('loadDefinitionDirectory reads directories in the order given, their YAML f
     { name: join(own, 'b.yaml'), text: 'b.yaml' },
   ]);
   assert.equal(files[2]?.name, 'nepho/audit.yaml');
+  const [shipped] = await loadDefinitionDirectory([SHIPPED_DEFINITIONS.replace(/.$/, '')]);
+  assert.equal(shipped?.name, 'nepho/audit.yaml');
 });
 
 async function write(name: string, text: string): Promise<string> {
