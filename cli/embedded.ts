@@ -11,10 +11,10 @@ import {
   prepareHome,
   saveState,
 } from './embedded_state.ts';
-import { startAnnounced } from './announced_child.ts';
 import type { Settings } from './env.ts';
 import { DEFAULT_HTTP_PORT } from './environment_schema.ts';
 import { lockHome } from './home_lock.ts';
+import { type KeepOptions, keepRunning } from './kept_running.ts';
 import { ensureOperatorKey } from './operator_key.ts';
 import { ownCommand } from './own_program.ts';
 import { choosePort } from './ports.ts';
@@ -103,7 +103,7 @@ async function startParts(
   const environment = partEnvironment({ state, home, servers, signingKeyFiles });
   const url = await withProgress(
     'Starting the worker and the API',
-    () => startOwnParts(supervisor, { home, port, environment }),
+    () => startOwnParts(supervisor, { home, port, environment }, options),
     { say },
   );
   const running: RunningSystem = {
@@ -199,21 +199,32 @@ function partEnvironment(
 async function startOwnParts(
   supervisor: Supervisor,
   { home, port, environment }: { home: string; port: number; environment: Record<string, string> },
+  options: KeepOptions,
 ): Promise<string> {
   const { logs } = homePaths(home);
-  const worker = startAnnounced(supervisor, {
-    name: 'the worker',
-    ...ownCommand('worker'),
-    environment,
-    logFile: path.join(logs, 'worker.log'),
-    graceMs: WORKER_GRACE_MS,
-  }, { schema: z.object({}), timeoutMs: PART_READY_MS });
-  const api = startAnnounced(supervisor, {
-    name: 'the API',
-    ...ownCommand('api', '--port', String(port)),
-    environment,
-    logFile: path.join(logs, 'api.log'),
-  }, { schema: z.object({ url: z.string() }), timeoutMs: PART_READY_MS });
+  const worker = keepRunning(
+    supervisor,
+    {
+      name: 'the worker',
+      ...ownCommand('worker'),
+      environment,
+      logFile: path.join(logs, 'worker.log'),
+      graceMs: WORKER_GRACE_MS,
+    },
+    { schema: z.object({}), timeoutMs: PART_READY_MS },
+    options,
+  );
+  const api = keepRunning(
+    supervisor,
+    {
+      name: 'the API',
+      ...ownCommand('api', '--port', String(port)),
+      environment,
+      logFile: path.join(logs, 'api.log'),
+    },
+    { schema: z.object({ url: z.string() }), timeoutMs: PART_READY_MS },
+    options,
+  );
   const [{ url }] = await Promise.all([api, worker]);
   return url;
 }

@@ -53,6 +53,8 @@ export interface ChildSpec {
   onLine?: (line: string) => void;
   /** Milliseconds that it has to end after TERM when its supervisor stops. */
   graceMs?: number;
+  /** Told by its supervisor when it ends that nobody stopped, instead of the supervisor's own. */
+  onFailure?: (error: NephoError) => void;
 }
 
 export interface GuardedChild {
@@ -158,7 +160,9 @@ function failure(spec: ChildSpec, state: string): NephoError {
 
 function lastWords(logFile: string): string {
   try {
-    return readFileSync(logFile, 'utf8').trim().split('\n').at(-1)?.slice(0, LAST_WORDS) ?? '';
+    const lines = readFileSync(logFile, 'utf8').trim().split('\n');
+    // What a part says as it fails is a sentence; its log lines are JSON, and rather its routine.
+    return lines.findLast((line) => !line.startsWith('{'))?.slice(0, LAST_WORDS) ?? '';
   } catch {
     return '';
   }

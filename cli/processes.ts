@@ -32,9 +32,15 @@ export class Supervisor {
     this.#parts.push({ child, graceMs: spec.graceMs ?? GRACE_MS });
     void child.ended.then((status) => {
       if (this.#stopping !== undefined) return;
-      this.#onFailure(child.failure(`it ended with status ${status}`));
+      const tellFailure = spec.onFailure ?? this.#onFailure;
+      tellFailure(child.failure(`it ended with status ${status}`));
     });
     return child;
+  }
+
+  /** True from the first call of `stop` on. */
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
   }
 
   /** Stops all parts, the last started first. Resolves when none is left. Safe to call twice. */

@@ -30,6 +30,8 @@ interface Options {
 }
 
 const POLL_MS = 100;
+/** The status of a shell's command that Ctrl-C ended: there is no figure then. */
+const INTERRUPTED = 130;
 
 export function register(program: Command): void {
   program.command('start')
@@ -71,6 +73,7 @@ async function start(options: Options): Promise<void> {
     end.dispose();
   }
   if (failure !== null) throw failure;
+  if (options.once && end.signal.aborted) process.exitCode = INTERRUPTED;
   if (!options.once) {
     tell(`Stopped. The data is in ${settings.home}; \`npm start\` goes on with it`);
   }

@@ -61,18 +61,21 @@ async function says({ text, ended }: Run, words: string): Promise<void> {
   }
 }
 
-/** Processes that have the home in their command line, by the kernel's own list. */
-function processesOfHome(): string[] {
+/** Running processes that were started with the home in their environment, by the kernel's own list. */
+function processesOfHome(command = ''): number[] {
   if (!existsSync('/proc/self')) return [];
-  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .map((pid) => {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean);
+        return environment.includes(`NEPHO_HOME=${home}`) && words.join(' ').endsWith(command);
       } catch {
-        return '';
+        // It ended meanwhile, or is another user's.
+        return false;
       }
     })
-    .filter((line) => line.includes(home));
+    .map(Number);
 }
 
 async function occupyPort(): Promise<{ server: Server; port: number }> {
@@ -90,7 +93,7 @@ test('a fresh home comes to a verified figure, and nothing is left running', { s
   assert.equal(await once.ended, 0, once.text());
   const lines = once.stdout().trim().split('\n');
   const figure = JSON.parse(lines.at(-1) ?? '');
-  assert.equal(figure.receipt_verified, true);
+  assert.equal(figure.receipt_verified, true, once.text());
   assert.ok(figure.notifications > 3_000 && figure.samples > figure.notifications, lines.at(-1));
   assert.ok(figure.seconds_to_first_figure > 0);
   for (const project of ['webshop', 'analytics', 'research', 'ci', 'archive']) {
@@ -124,11 +127,15 @@ test(
   async () => {
     const system = run('start', '--port', '0');
     await says(system, 'Ctrl-C ends everything');
+    assert.ok(processesOfHome().length > 0 || !existsSync('/proc/self'));
     const statistics = run('statistics', '--json');
     assert.equal(await statistics.ended, 0, statistics.text());
     const { statistics: rows } = JSON.parse(statistics.stdout());
     const samples = rows.reduce((sum: number, { count }: { count: number }) => sum + count, 0);
     assert.ok(samples >= firstSamples, `${samples} of ${firstSamples} samples`);
+    const workers = processesOfHome('nepho.mjs worker');
+    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    if (workers.length > 0) await says(system, 'Starting it again');
     const another = run('start', '--once');
     assert.equal(await another.ended, 1);
     assert.match(another.text(), /process \d+ runs nepho there.*\(home_in_use\)/);
