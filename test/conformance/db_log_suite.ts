@@ -10,6 +10,7 @@ import { storageReport } from '../../db/storage_report.ts';
 import { leafHash } from '../../ledger/merkle.ts';
 import { appendLeaves, rootOf } from '../../ledger/tree.ts';
 import { isNephoError } from '../../meters/errors.ts';
+import { MAX_ID_LENGTH, MAX_NAME_LENGTH } from '../../meters/limits.ts';
 import { WrittenLog } from '../support/written_log.ts';
 import { BATCHES, type LogSuite, PROPERTY, SAMPLES } from './db_model.ts';
 
@@ -82,6 +83,29 @@ export function invariantSuite(suite: LogSuite): void {
     assert.equal(outcome.duplicates, 10);
   });
 
+  test('the longest names that are accepted can be stored, however they are written', async () => {
+    // Three bytes each, and nothing that could be compressed.
+    const text = (length: number, seed: number) =>
+      String.fromCodePoint(
+        ...Array.from({ length }, (_, index) => 0x4e00 + (index * 7_919 + seed * 104_729) % 20_000),
+      );
+    const [reading] = BATCHES[0]?.notifications[0]?.readings ?? [];
+    assert.ok(reading !== undefined);
+    const outcome = await suite.log.append('2026-11-21T00:00:06.000000Z', [{
+      origin: text(MAX_ID_LENGTH, 1),
+      eventType: text(MAX_NAME_LENGTH, 2),
+      readings: [{
+        ...reading,
+        meter: text(MAX_NAME_LENGTH, 3),
+        unit: text(MAX_NAME_LENGTH, 4),
+        resource_id: text(MAX_ID_LENGTH, 5),
+        project_id: text(MAX_ID_LENGTH, 6),
+        user_id: text(MAX_ID_LENGTH, 7),
+      }],
+    }]);
+    assert.equal(outcome.samples, 1);
+  });
+
   test('all invariants hold', async () => {
     assert.deepEqual(await brokenInvariants(suite.db.pool), []);
   });
@@ -124,7 +148,7 @@ export function invariantSuite(suite: LogSuite): void {
 
   test('the storage report adds up and counts every sample', async () => {
     const { samples, perSample } = await storageReport(suite.db.pool);
-    assert.equal(samples, SAMPLES.length + 2);
+    assert.equal(samples, SAMPLES.length + 3);
     assert.deepEqual(Object.keys(perSample.indexes).sort(), [
       'samples_id',
       'samples_position',
