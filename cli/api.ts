@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import { Client, Connection } from '@temporalio/client';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { Registry } from 'prom-client';
 import type { ApiDeps } from '../api/deps.ts';
 import { createApi } from '../api/handler.ts';
@@ -13,6 +13,7 @@ import { readSettings, type Settings } from './env.ts';
 import { DEFAULT_HTTP_PORT } from './environment_schema.ts';
 import { structuredLog } from './ingest_worker.ts';
 import { configureLogging } from './logging.ts';
+import { portOf } from './port_option.ts';
 import { requireSettings } from './required_settings.ts';
 import { announceReady, endOfService } from './signals.ts';
 import { gatherMetrics } from './worker_metrics.ts';
@@ -26,15 +27,6 @@ export function register(program: Command): void {
     .description('serve the API: tRPC, the signed logs, health and metrics')
     .option('--port <port>', 'where to listen, instead of NEPHO_HTTP_PORT', portOf)
     .action(serve);
-}
-
-/** @throws {InvalidArgumentError} which commander tells as one sentence */
-export function portOf(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
-    throw new InvalidArgumentError('write a port from 0 to 65535');
-  }
-  return port;
 }
 
 async function serve(options: Options): Promise<void> {

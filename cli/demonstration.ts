@@ -1,0 +1,151 @@
+/** What `nepho start` shows once the system runs: the demonstration, its figures, the addresses. */
+import { readFile } from 'node:fs/promises';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { closeBus, connectBus } from '../bus/connection.ts';
+import { IntakePublisher } from '../bus/publisher.ts';
+import { intakeShards } from '../bus/streams.ts';
+import { createClient, type NephoClient } from '../client/client.ts';
+import { loadSigners } from '../ledger/key_file.ts';
+import { NephoError } from '../meters/errors.ts';
+import { createApiIntake } from './api_intake.ts';
+import { projectNames } from './demo_cloud.ts';
+import { DemoFeed } from './demo_feed.ts';
+import { homePaths } from './embedded_state.ts';
+import type { EmbeddedSystem } from './embedded.ts';
+import type { Settings } from './env.ts';
+import { formatReceipt, verifyOneReceipt } from './first_receipt.ts';
+import { busOptions } from './nats_settings.ts';
+import { withProgress } from './progress.ts';
+import { formatUsage, usageByProject } from './usage_table.ts';
+
+export interface PresentOptions {
+  /** Return after the first figure, with it as a line of JSON. */
+  once: boolean;
+  demo: boolean;
+  /** Asks for the end. */
+  signal: AbortSignal;
+}
+
+const POLL_MS = 100;
+
+/** Feeds the demonstration, shows the first figures, and stays until it is told to end. */
+export async function present(
+  system: EmbeddedSystem,
+  settings: Settings,
+  options: PresentOptions,
+): Promise<void> {
+  const nats = await connectBus(await busOptions({ ...settings, ...system }, 'nepho-start'));
+  try {
+    const feed = await openFeed(settings, nats);
+    if (options.demo) {
+      await withProgress('Feeding a day of the demonstration cloud', () => feed.catchUp(), {
+        detail: () => `${feed.counts.published} notifications`,
+      });
+    }
+    await drained(nats, system, options.signal);
+    // Told to end before there was a figure.
+    if (options.signal.aborted) return;
+    const token = (await readFile(system.tokenFile, 'utf8')).trim();
+    const nepho = createClient({ url: system.url, token });
+    const figure = await showFigures(nepho, { system, settings, feed });
+    if (options.demo && !figure.receipt_verified) throw noFigure();
+    if (options.once) {
+      process.stdout.write(
+        `${JSON.stringify({ ...figure, notifications: feed.counts.published })}\n`,
+      );
+      return;
+    }
+    showAddresses(system);
+    if (options.demo) await feed.live(options.signal);
+    else await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
+  } finally {
+    await closeBus(nats);
+  }
+}
+
+async function openFeed(settings: Settings, nats: NatsConnection): Promise<DemoFeed> {
+  const shards = await intakeShards(await jetstreamManager(nats));
+  return await DemoFeed.open({
+    publisher: new IntakePublisher(nats, { shards }),
+    file: homePaths(settings.home).demo,
+    nowMs: Date.now,
+  });
+}
+
+/** Waits until ingest has stored all that waits in the intake. */
+async function drained(
+  nats: NatsConnection,
+  { state }: EmbeddedSystem,
+  signal: AbortSignal,
+): Promise<void> {
+  const intake = createApiIntake(nats, { shards: state.shards, nowMs: Date.now });
+  let waiting = 0;
+  const empty = async (): Promise<void> => {
+    // Twice, since JetStream counts what it has just stored a moment later.
+    for (let seen = 0; seen < 2 && !signal.aborted; await delay(POLL_MS)) {
+      const backlog = await intake.backlog();
+      waiting = backlog.reduce((sum, each) => sum + each.pending + each.unacknowledged, 0);
+      seen = waiting === 0 ? seen + 1 : 0;
+    }
+  };
+  await withProgress('Signing and storing', empty, {
+    detail: () => `${waiting} notifications wait`,
+  });
+}
+
+function noFigure(): NephoError {
+  return new NephoError(
+    'no_figure',
+    'Cannot show a verified figure: the demonstration gave no samples, see `npx nepho quarantine list`',
+  );
+}
+
+interface Figure {
+  seconds_to_first_figure: number;
+  samples: number;
+  receipt_verified: boolean;
+}
+
+async function showFigures(
+  nepho: NephoClient,
+  { system, settings, feed }: { system: EmbeddedSystem; settings: Settings; feed: DemoFeed },
+): Promise<Figure> {
+  const usage = await usageByProject(nepho);
+  const receipt = await verifyOneReceipt(nepho, await verifierKeys(system, settings));
+  const seconds = Number(process.uptime().toFixed(1));
+  process.stdout.write(`\n${formatUsage(usage, projectNames(feed.memory.seed))}\n`);
+  process.stdout.write(receipt === null ? 'There are no samples yet\n' : formatReceipt(receipt));
+  return {
+    seconds_to_first_figure: seconds,
+    samples: usage.reduce((sum, { samples }) => sum + samples, 0),
+    // It throws for one that is not.
+    receipt_verified: receipt !== null,
+  };
+}
+
+/** The public halves of our own key files: what the API says is not to be believed for this. */
+async function verifierKeys(system: EmbeddedSystem, settings: Settings): Promise<string[]> {
+  const signers = await loadSigners({
+    name: system.state.deployment,
+    values: settings.signingKeys,
+    files: system.signingKeyFiles,
+  });
+  return signers.map(({ vkey }) => vkey);
+}
+
+function showAddresses({ url, tokenFile, temporalAddress, natsMonitorUrl }: EmbeddedSystem): void {
+  process.stdout.write(`
+API           ${url}   (health: ${url}/health, metrics: ${url}/metrics)
+Signed logs   ${url}/log/0/checkpoint
+Operator key  ${tokenFile}
+Temporal      ${temporalAddress}
+NATS          ${natsMonitorUrl ?? 'as configured'}
+
+Try           npx nepho meters · npx nepho samples --meter vcpus · npx nepho actors list
+A real cloud  npx nepho bridge --rabbitmq amqp://user:password@host:5672/
+Ctrl-C ends everything and loses nothing
+`);
+}
