@@ -11,6 +11,7 @@ import {
   rmSync,
 } from 'node:fs';
 
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
@@ -122,6 +123,7 @@ async function startCluster(options: PostgresOptions): Promise<PostgresServer> {
     cluster.endNow();
     rmSync(directory, { recursive: true, force: true });
   });
+  const guard = startGuard(directory);
   cluster.initialise();
   await cluster.start();
   const admin = cluster.urlOf('postgres');
@@ -149,6 +151,7 @@ async function startCluster(options: PostgresOptions): Promise<PostgresServer> {
       await cluster.stop('SIGQUIT');
       rmSync(directory, { recursive: true, force: true });
       forget();
+      guard.kill('SIGKILL');
     },
   };
 }
@@ -254,6 +257,23 @@ class Cluster {
       await delay(20);
     }
   }
+}
+
+/**
+ * A shell that waits for the end of its standard input, which is the end of this process, be it by
+ * kill -9; then it ends the server and removes the directory.
+ */
+function startGuard(directory: string): ChildProcess {
+  const script = 'cat >/dev/null; kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"; rm -rf "$0"';
+  const guard = spawn('sh', ['-c', script, directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Of a group of its own, so that what ends our group does not end it first.
+    detached: true,
+  });
+  guard.unref();
+  // The pipe must stay open and yet not keep this process from ending.
+  (guard.stdin as Partial<Socket>).unref?.();
+  return guard;
 }
 
 function asUser(user: User | null): { uid?: number; gid?: number } {
