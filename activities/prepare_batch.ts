@@ -14,7 +14,8 @@ import { leafHash } from '../ledger/merkle.ts';
 import { sha256Hex } from '../ledger/sha256.ts';
 import { assert } from '../meters/assert.ts';
 import { NephoError } from '../meters/errors.ts';
-import { MAX_METADATA_LENGTH } from '../meters/limits.ts';
+import { MAX_METADATA_LENGTH, MAX_NOTIFICATION_BYTES } from '../meters/limits.ts';
+import type { JsonObject } from '../meters/json.ts';
 import type { Reading } from '../meters/sample.ts';
 import { BoundedCache } from './bounded_cache.ts';
 import type { DefinitionsInForce } from './definition_source.ts';
@@ -27,6 +28,8 @@ import type { Delivery, Understood } from './understand.ts';
 const SERIES_CACHED = 200_000;
 const METADATA_CACHED = 50_000;
 const EVENT_TYPES_CACHED = 10_000;
+/** UTF-16 units. */
+const LONG_METADATA = 4_096;
 
 /** A dictionary's entry as the cache holds it: its number is 0 until the dictionary was asked. */
 interface Known {
@@ -140,7 +143,7 @@ export class BatchPreparer {
 
   /** Looks up what a notification refers to; what is not known is entered without its number. */
   #refer(understood: Understood, wanted: Wanted): Referred {
-    const texts = understood.readings.map(metadataText);
+    const texts = metadataTexts(understood.readings);
     return {
       understood,
       eventType: this.#eventType(understood.eventType, wanted),
@@ -169,10 +172,13 @@ export class BatchPreparer {
   }
 
   #metadataOf(body: string, wanted: Wanted): KnownMetadata {
-    const cached = this.#metadata.get(body);
+    const isLong = body.length > LONG_METADATA;
+    // Long texts are known by their digest, so that the cache does not hold them.
+    const name = isLong ? sha256Hex(body) : body;
+    const cached = this.#metadata.get(name);
     if (cached !== undefined) return cached;
-    const known = { id: 0, digest: sha256Hex(body) };
-    this.#metadata.set(body, known);
+    const known = { id: 0, digest: isLong ? name : sha256Hex(body) };
+    this.#metadata.set(name, known);
     wanted.metadata.push({ known, body });
     return known;
   }
@@ -294,14 +300,31 @@ function seriesName(reading: Reading): string {
     `${reading.user_id ?? '\0'}\0${reading.resource_id}`;
 }
 
-function metadataText(reading: Reading): string {
-  const text = canonicalJson(reading.metadata);
-  if (text.length > MAX_METADATA_LENGTH) {
-    throw new NephoError(
-      'too_large',
-      `Cannot keep ${text.length} characters of metadata of '${reading.meter}': at most ${MAX_METADATA_LENGTH} are kept, name fewer in its definition`,
-      { context: { place: 'metadata', meter: reading.meter } },
-    );
-  }
-  return text;
+/**
+ * The canonical metadata of each reading. Readings that share one object share its text: thousands of
+ * copies of a large payload would end the worker.
+ */
+function metadataTexts(readings: readonly Reading[]): string[] {
+  const texts = new Map<JsonObject, string>();
+  let total = 0;
+  return readings.map((reading) => {
+    const known = texts.get(reading.metadata);
+    if (known !== undefined) return known;
+    const text = canonicalJson(reading.metadata);
+    total += text.length;
+    if (text.length > MAX_METADATA_LENGTH) {
+      throw tooLarge(reading, text.length, MAX_METADATA_LENGTH);
+    }
+    if (total > MAX_NOTIFICATION_BYTES) throw tooLarge(reading, total, MAX_NOTIFICATION_BYTES);
+    texts.set(reading.metadata, text);
+    return text;
+  });
+}
+
+function tooLarge({ meter }: Reading, length: number, limit: number): NephoError {
+  return new NephoError(
+    'too_large',
+    `Cannot keep ${length} characters of metadata with '${meter}': at most ${limit} are kept, name fewer in its definition`,
+    { context: { place: 'metadata', meter } },
+  );
 }
