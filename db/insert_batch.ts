@@ -219,7 +219,9 @@ async function countRedeliveries(
   if (duplicates.length === 0) return;
   await tx.query({
     name: 'count_redeliveries',
-    text: 'UPDATE origins SET redelivered = redelivered + 1 WHERE key = ANY($1::uuid[])',
+    text: `UPDATE origins o SET redelivered = o.redelivered + again.times
+           FROM (SELECT key, count(*)::int AS times FROM unnest($1::uuid[]) AS t(key) GROUP BY key) again
+           WHERE o.key = again.key`,
     values: [literal(duplicates.map((one) => one.key))],
   });
 }
@@ -235,17 +237,23 @@ async function insertRejects(
   recordedAt: string,
 ): Promise<number> {
   if (rejects.length === 0) return 0;
-  const byDigest = new Map(rejects.map((reject) => [sha256Hex(reject.bytes), reject]));
+  const byDigest = new Map<string, PreparedReject>();
+  const attempts = new Map<string, number>();
+  for (const reject of rejects) {
+    const digest = sha256Hex(reject.bytes);
+    byDigest.set(digest, reject);
+    attempts.set(digest, (attempts.get(digest) ?? 0) + 1);
+  }
   const once = [...byDigest.values()];
   const inserted = await tx.query<{ fresh: boolean }>({
     text: `INSERT INTO quarantine AS q
-             (digest, log_id, reason, place, detail, event_type, origin, bytes, via, stream_sequence, received_at)
-           SELECT digest, $1, reason, place, detail, event_type, origin, bytes, via, stream_sequence, $2
+             (digest, log_id, reason, place, detail, event_type, origin, bytes, via, stream_sequence, received_at, attempts)
+           SELECT digest, $1, reason, place, detail, event_type, origin, bytes, via, stream_sequence, $2, attempts
            FROM unnest($3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[],
-               $10::text[], $11::bigint[])
-             AS t(digest, reason, place, detail, event_type, origin, bytes, via, stream_sequence)
+               $10::text[], $11::bigint[], $12::int[])
+             AS t(digest, reason, place, detail, event_type, origin, bytes, via, stream_sequence, attempts)
            ON CONFLICT (digest) DO UPDATE SET
-             attempts = q.attempts + 1,
+             attempts = q.attempts + excluded.attempts,
              status = CASE q.status WHEN 'retried' THEN 'open' ELSE q.status END,
              reason = excluded.reason, place = excluded.place, detail = excluded.detail
            RETURNING (xmax = 0) AS fresh`,
@@ -261,6 +269,7 @@ async function insertRejects(
       once.map((one) => Buffer.from(one.bytes)),
       once.map((one) => one.via),
       once.map((one) => one.streamSequence),
+      [...attempts.values()],
     ],
   });
   return inserted.rows.filter((row) => row.fresh).length;

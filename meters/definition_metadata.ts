@@ -97,7 +97,7 @@ function checked(metadata: JsonObject): JsonObject {
 /** Checks all texts, and returns about how long the value is in JSON. */
 function checkValue(value: JsonValue): number {
   if (typeof value === 'string') {
-    checkStorableText(value, 'metadata', MAX_METADATA_LENGTH);
+    checkStorableText(value, 'metadata', Number.POSITIVE_INFINITY);
     return value.length + 2;
   }
   if (Array.isArray(value)) {
@@ -106,7 +106,7 @@ function checkValue(value: JsonValue): number {
   if (!isJsonObject(value)) return 4;
   let length = 2;
   for (const key of Object.keys(value)) {
-    checkStorableText(key, 'metadata', MAX_METADATA_LENGTH);
+    checkStorableText(key, 'metadata', Number.POSITIVE_INFINITY);
     length += key.length + 4 + checkValue(value[key] ?? null);
   }
   return length;

@@ -2,6 +2,8 @@
  * What a database must hold after any number of faults: a model so simple that it can be believed. It
  * reads each distinct notification once, in memory, in no order.
  */
+import { acceptedSpan } from '../../activities/understand.ts';
+import { canonicalJson } from '../../ledger/canonical_json.ts';
 import {
   contentDigest,
   contentWord,
@@ -11,8 +13,11 @@ import {
 } from '../../ledger/identity.ts';
 import { sha256Hex } from '../../ledger/sha256.ts';
 import type { DefinitionSet } from '../../meters/definition_compile.ts';
+import { isNephoError, NephoError } from '../../meters/errors.ts';
+import { MAX_ID_LENGTH, MAX_METADATA_LENGTH } from '../../meters/limits.ts';
 import { decodeNotification } from '../../meters/notification.ts';
 import type { Reading } from '../../meters/sample.ts';
+import { checkStorableText } from '../../meters/storable_text.ts';
 import type { Parcel } from './fault_workload.ts';
 
 /** One content of an origin. */
@@ -38,18 +43,41 @@ export const MODEL_SOURCE = 'openstack';
 
 export function makeModel(parcels: readonly Parcel[], definitions: DefinitionSet): Model {
   const model: Model = { origins: new Map(), rejects: new Map() };
+  extendModel(model, parcels, definitions);
+  return model;
+}
+
+/** Adds what was sent later. */
+export function extendModel(
+  model: Model,
+  parcels: readonly Parcel[],
+  definitions: DefinitionSet,
+): void {
   for (const { bytes, reason } of parcels) {
     if (reason === null) addContent(model, bytes, definitions);
-    else model.rejects.set(sha256Hex(bytes), reason);
+    else if (reason !== '') model.rejects.set(sha256Hex(bytes), reason);
+    else addEither(model, bytes, definitions);
   }
-  return model;
+}
+
+/** What the pure part of ingest refuses must be refused by the whole for the same reason. */
+function addEither(model: Model, bytes: Uint8Array, definitions: DefinitionSet): void {
+  try {
+    addContent(model, bytes, definitions);
+  } catch (error) {
+    if (!isNephoError(error)) throw error;
+    model.rejects.set(sha256Hex(bytes), error.code);
+  }
 }
 
 function addContent(model: Model, bytes: Uint8Array, definitions: DefinitionSet): void {
   const notification = decodeNotification(bytes);
   const origin = originOf(notification);
+  checkStorableText(origin, 'message_id', MAX_ID_LENGTH);
   const key = originKey(MODEL_SOURCE, origin);
   const content = contentWord(contentDigest(notification)).toString();
+  const { matched, readings, withoutVolume } = definitions.extract(notification);
+  checkReadings(readings);
   const contents = model.origins.get(key) ?? new Map<string, ModelContent>();
   model.origins.set(key, contents);
   const known = contents.get(content);
@@ -57,7 +85,6 @@ function addContent(model: Model, bytes: Uint8Array, definitions: DefinitionSet)
     known.digests.add(sha256Hex(bytes));
     return;
   }
-  const { matched, readings, withoutVolume } = definitions.extract(notification);
   contents.set(content, {
     content,
     outcome: !matched ? 'unmatched' : readings.length > 0 ? 'samples' : 'without_volume',
@@ -68,12 +95,27 @@ function addContent(model: Model, bytes: Uint8Array, definitions: DefinitionSet)
   });
 }
 
+function checkReadings(readings: readonly Reading[]): void {
+  const { earliest, latest } = acceptedSpan(Date.now());
+  const checked = new Set<object>();
+  for (const { timestamp, metadata } of readings) {
+    if (timestamp < earliest || timestamp > latest) {
+      throw new NephoError('timestamp_out_of_range', 'Cannot take it');
+    }
+    if (!checked.has(metadata) && canonicalJson(metadata).length > MAX_METADATA_LENGTH) {
+      throw new NephoError('too_large', 'Cannot take it');
+    }
+    checked.add(metadata);
+  }
+}
+
 function sampleLines(origin: string, readings: readonly Reading[]): string[] {
-  return readings.map((reading, index) => {
+  const counts = new Map<string, number>();
+  return readings.map((reading) => {
     const { meter, resource_id } = reading;
-    const ordinal = readings.slice(0, index)
-      .filter((one) => one.meter === meter && one.resource_id === resource_id).length;
-    const id = sampleId({ source: MODEL_SOURCE, origin, meter, resource_id, index: ordinal });
+    const index = counts.get(`${meter}\0${resource_id}`) ?? 0;
+    counts.set(`${meter}\0${resource_id}`, index + 1);
+    const id = sampleId({ source: MODEL_SOURCE, origin, meter, resource_id, index });
     return sampleLine({ ...reading, id });
   });
 }

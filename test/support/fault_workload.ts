@@ -6,7 +6,7 @@ import type { JsonObject } from '../../meters/json.ts';
 /** A body and what must become of it. */
 export interface Parcel {
   bytes: Uint8Array;
-  /** The reason by which it must be in quarantine, null for what is understood. */
+  /** The reason by which it must be in quarantine, null for what is understood, '' for either. */
   reason: string | null;
 }
 

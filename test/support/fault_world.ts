@@ -2,7 +2,8 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ingestFailure } from '../../activities/failures.ts';
-import { runLeg } from '../../activities/ingest_leg.ts';
+import type { IngestDeps } from '../../activities/ingest_deps.ts';
+import { type LegReceipt, runLeg } from '../../activities/ingest_leg.ts';
 import { connectBus } from '../../bus/connection.ts';
 import { IntakePublisher } from '../../bus/publisher.ts';
 import { ensureIntakeStream } from '../../bus/streams.ts';
@@ -19,11 +20,15 @@ import { parseEntry } from '../../ledger/entry.ts';
 import { makeReceipt } from '../../ledger/prove.ts';
 import { formatReceipt } from '../../ledger/receipt.ts';
 import { generateSigningKey, type Signer } from '../../ledger/signer.ts';
-import { compileDefinitions, type DefinitionSet } from '../../meters/definition_compile.ts';
+import {
+  compileDefinitions,
+  type DefinitionFile,
+  type DefinitionSet,
+} from '../../meters/definition_compile.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import { type Evidence, findFaults } from './fault_checks.ts';
 import { type FaultChild, startFaultWorker } from './fault_child.ts';
-import { makeModel } from './fault_model.ts';
+import { makeModel, type Model } from './fault_model.ts';
 import type { FaultWorkerPlan } from './fault_worker.ts';
 import { type Parcel } from './fault_workload.ts';
 import { ingestDeps, shippedDefinitions } from './ingest_setup.ts';
@@ -48,6 +53,16 @@ export async function makeTemplate(postgres: PostgresServer): Promise<string> {
   return url;
 }
 
+export interface FaultWorldOptions {
+  seed: string;
+  shards: number;
+  /** A migrated database of its own. */
+  databaseUrl: string;
+  /** The shipped ones unless given. */
+  definitions?: readonly DefinitionFile[];
+  ackWaitMs?: number;
+}
+
 /** Everything that one scenario needs, and nobody else's: database, nats-server, key. */
 export class FaultWorld {
   readonly nats: NatsServer;
@@ -57,45 +72,54 @@ export class FaultWorld {
   readonly definitions: DefinitionSet;
   readonly #signingKey: string;
   readonly #signer: Signer;
+  readonly #deps: IngestDeps;
   readonly #nc: NatsConnection;
   readonly #evidence: Evidence = { checkpoints: new Map(), receipts: [] };
   readonly #random: SeededRandom;
   readonly #children: FaultChild[] = [];
 
-  static async create(
-    options: { seed: string; shards: number; postgres: PostgresServer; template: string },
-  ): Promise<FaultWorld> {
-    const { postgres, template, shards } = options;
-    const [nats, databaseUrl, files] = await Promise.all([
+  static async create(options: FaultWorldOptions): Promise<FaultWorld> {
+    const { shards } = options;
+    const [nats, files] = await Promise.all([
+      // What is killed is the process, not the machine.
       startNats({ syncInterval: '2m' }),
-      postgres.createDatabase({ template }),
-      shippedDefinitions(),
+      options.definitions ?? shippedDefinitions(),
     ]);
     const nc = await connectBus({ url: nats.url, name: 'fault-test' });
     const jsm: JetStreamManager = await jetstreamManager(nc);
-    await ensureIntakeStream(jsm, { shards, maxBytes: 256 * 1024 ** 2, ackWaitMs: ACK_WAIT_MS });
+    await ensureIntakeStream(jsm, {
+      shards,
+      maxBytes: 256 * 1024 ** 2,
+      ackWaitMs: options.ackWaitMs ?? ACK_WAIT_MS,
+    });
     const compiled = compileDefinitions(files);
-    if (!compiled.ok) throw new Error('the shipped definitions have faults');
-    return new FaultWorld(options, { nats, nc, databaseUrl, definitions: compiled.set });
+    if (!compiled.ok) throw new Error(compiled.faults.map(({ message }) => message).join('; '));
+    return new FaultWorld(options, { nats, nc, definitions: compiled.set });
   }
 
   private constructor(
-    { seed, shards }: { seed: string; shards: number },
+    { seed, shards, databaseUrl }: FaultWorldOptions,
     parts: {
       nats: NatsServer;
       nc: NatsConnection;
-      databaseUrl: string;
       definitions: DefinitionSet;
     },
   ) {
     this.shards = shards;
     this.nats = parts.nats;
     this.#nc = parts.nc;
-    this.databaseUrl = parts.databaseUrl;
+    this.databaseUrl = databaseUrl;
     this.definitions = parts.definitions;
-    this.db = createDatabase(parts.databaseUrl, { applicationName: 'fault-test' });
+    this.db = createDatabase(databaseUrl, { applicationName: 'fault-test' });
     this.#signingKey = generateSigningKey();
-    const [signer] = this.#deps().signers;
+    this.#deps = ingestDeps({
+      pool: this.db.pool,
+      nats: this.#nc,
+      signingKey: this.#signingKey,
+      holder: 'fault-test',
+      readDefinitions: () => Promise.resolve(parts.definitions.files),
+    });
+    const [signer] = this.#deps.signers;
     if (signer === undefined) throw new Error('no signer');
     this.#signer = signer;
     this.#random = new SeededRandom(`${seed}/world`);
@@ -132,13 +156,11 @@ export class FaultWorld {
 
   /** Brings everything that waits into the logs, by legs in this process. */
   async drain(): Promise<void> {
-    const deps = this.#deps();
     const deadline = Date.now() + DRAIN_LIMIT_MS;
     const drainShard = async (shard: number): Promise<void> => {
       for (let last = '';;) {
         try {
-          const control = { stopped: () => false, heartbeat: () => {} };
-          const receipt = await runLeg(deps, { shard, seconds: 10, drain: true }, control);
+          const receipt = await this.runLeg(shard, 10);
           if (receipt.drained) return;
           last = JSON.stringify(receipt);
         } catch (error) {
@@ -151,6 +173,12 @@ export class FaultWorld {
       }
     };
     await Promise.all(Array.from({ length: this.shards }, (_, shard) => drainShard(shard)));
+  }
+
+  /** One leg in this process, until the shard is drained or the time is up. */
+  async runLeg(shard: number, seconds: number): Promise<LegReceipt> {
+    const control = { stopped: () => false, heartbeat: () => {} };
+    return await runLeg(this.#deps, { shard, seconds, drain: true }, control);
   }
 
   /** Returns when whoever ingests has settled every message. */
@@ -189,8 +217,12 @@ export class FaultWorld {
   }
 
   /** What is wrong now, given all that was sent. */
-  async findFaults(parcels: readonly Parcel[]): Promise<string[]> {
-    return await findFaults(this.db.pool, makeModel(parcels, this.definitions), {
+  async findFaults(sent: readonly Parcel[]): Promise<string[]> {
+    return await this.compareWith(makeModel(sent, this.definitions));
+  }
+
+  async compareWith(model: Model): Promise<string[]> {
+    return await findFaults(this.db.pool, model, {
       evidence: this.#evidence,
       vkey: this.#signer.vkey,
     });
@@ -205,15 +237,6 @@ export class FaultWorld {
     await this.#nc.close();
     await this.db.close();
     await this.nats.stop();
-  }
-
-  #deps() {
-    return ingestDeps({
-      pool: this.db.pool,
-      nats: this.#nc,
-      signingKey: this.#signingKey,
-      holder: 'fault-test',
-    });
   }
 
   async #metadataOf(text: string): Promise<string | null> {
