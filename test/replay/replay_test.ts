@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { WORKFLOWS } from '../../cli/run_worker.ts';
+
+/**
+ * Actors live for years: today's code must decide on every recorded history what it decided then. Made by
+ * scripts/record_histories.ts; added to, never changed.
+ */
+const FOLDER = new URL('./histories/', import.meta.url);
+const INCOMPATIBLE = fileURLToPath(new URL('./incompatible/mod.ts', import.meta.url));
+const histories = readdirSync(FOLDER).filter((name) => name.endsWith('.json')).sort();
+const quiet = new DefaultLogger('ERROR');
+
+let bundle: WorkflowBundleWithSourceMap;
+
+before(async () => {
+  Runtime.install({ logger: quiet });
+  bundle = await bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: quiet });
+});
+
+test('there is a history of each workflow', () => {
+  for (const workflow of ['ingest_shard', 'maintain_storage']) {
+    assert.ok(histories.some((name) => name.startsWith(workflow)), workflow);
+  }
+});
+
+for (const name of histories) {
+  test(`today's workflows replay ${name}`, async () => {
+    await Worker.runReplayHistory({ workflowBundle: bundle }, readHistory(name));
+  });
+}
+
+test('an incompatible change is caught by replay', async () => {
+  const incompatible = await bundleWorkflowCode({ workflowsPath: INCOMPATIBLE, logger: quiet });
+  await assert.rejects(
+    Worker.runReplayHistory(
+      { workflowBundle: incompatible },
+      readHistory('ingest_shard_0.1.0_continued_as_new.json'),
+    ),
+    { name: 'DeterminismViolationError' },
+  );
+});
+
+function readHistory(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'));
+}
