@@ -35,18 +35,6 @@ CREATE TABLE "api_keys" (
 	CONSTRAINT "api_keys_digest_unique" UNIQUE("digest")
 );
 --> statement-breakpoint
-CREATE TABLE "keys" (
-	"key_hash" text NOT NULL,
-	"name" text NOT NULL,
-	"algorithm" text NOT NULL,
-	"public_key" "bytea" NOT NULL,
-	"vkey" text NOT NULL,
-	"not_before" timestamp with time zone NOT NULL,
-	"not_after" timestamp with time zone,
-	"position" bigint,
-	CONSTRAINT "keys_name_key_hash_pk" PRIMARY KEY("name","key_hash")
-);
---> statement-breakpoint
 CREATE TABLE "batches" (
 	"position" bigint PRIMARY KEY NOT NULL,
 	"samples" integer NOT NULL,
