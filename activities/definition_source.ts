@@ -16,6 +16,8 @@ export interface DefinitionsInForce {
 
 /** Milliseconds between two looks at the files. */
 const LOOK_EVERY_MS = 2_000;
+/** UTF-16 units. */
+const MAX_FAULT_LENGTH = 500;
 
 /**
  * The newest definitions that are without a fault. The files are looked at again every two seconds;
@@ -88,7 +90,7 @@ export class DefinitionSource {
       }
       this.#seen = digest;
     } catch (error) {
-      this.#fault = `Cannot read the definitions: ${errorMessage(error)}`;
+      this.#fault = cut(`Cannot read the definitions: ${errorMessage(error)}`);
     }
   }
 }
@@ -98,5 +100,10 @@ function firstFaults(faults: readonly Fault[]): string {
     `${fault.file}:${fault.line}:${fault.column}: ${fault.message}`
   );
   const more = faults.length > 3 ? ` (and ${faults.length - 3} more)` : '';
-  return `${shown.join('; ')}${more}`;
+  return `${cut(shown.join('; '))}${more}`;
+}
+
+/** A fault is part of receipts, whose size is bounded. */
+function cut(text: string): string {
+  return text.length <= MAX_FAULT_LENGTH ? text : `${text.slice(0, MAX_FAULT_LENGTH)}…`;
 }

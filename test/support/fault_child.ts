@@ -11,7 +11,8 @@ export interface FaultChild {
   reported(event: FaultWorkerEvent['event'], count?: number): Promise<void>;
   /** The signal or status that it ended with. */
   readonly ended: Promise<string>;
-  signal(signal: 'SIGKILL' | 'SIGCONT' | 'SIGTERM'): void;
+  /** Wakes it up after it has stopped itself. */
+  wakeUp(): void;
   kill(): Promise<void>;
   /** What it wrote to its standard error. */
   errors(): string;
@@ -79,8 +80,9 @@ class RunningChild implements FaultChild {
     }
   }
 
-  signal(signal: 'SIGKILL' | 'SIGCONT' | 'SIGTERM'): void {
-    this.#child.kill(signal);
+  wakeUp(): void {
+    // Not `child.kill`: Deno takes a child for ended that was sent any signal.
+    if (this.#child.pid !== undefined) process.kill(this.#child.pid, 'SIGCONT');
   }
 
   async kill(): Promise<void> {

@@ -122,7 +122,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     });
     await child.reported('struck');
     await world.drain();
-    child.signal('SIGCONT');
+    child.wakeUp();
     await endOf(child);
   },
   worker_comes_back: async ({ world, workload, random }) => {
@@ -137,7 +137,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     // Everything is done by somebody else, under a newer epoch, before the first one wakes up.
     await world.drain();
     await world.publish(workload.during.slice(0, 20));
-    child.signal('SIGCONT');
+    child.wakeUp();
     await child.reported('leg_failed');
     const failure = child.events.find((event) => event.event === 'leg_failed');
     assert.equal(failure?.event === 'leg_failed' && failure.code, 'log_fenced');

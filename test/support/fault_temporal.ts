@@ -14,7 +14,7 @@ import { startTemporal, type TemporalServer } from './temporal_server.ts';
 export class FaultTemporal {
   readonly server: TemporalServer;
   readonly #folder: string;
-  readonly #bundlePath: string;
+  readonly bundlePath: string;
 
   static async start(): Promise<FaultTemporal> {
     const [server, bundle, folder] = await Promise.all([
@@ -30,7 +30,7 @@ export class FaultTemporal {
   private constructor(server: TemporalServer, folder: string, bundlePath: string) {
     this.server = server;
     this.#folder = folder;
-    this.#bundlePath = bundlePath;
+    this.bundlePath = bundlePath;
   }
 
   /** Starts a worker process, whose actors continue as new after every leg. */
@@ -38,7 +38,7 @@ export class FaultTemporal {
     const worker = world.startWorker({
       legSeconds: 1,
       ...options,
-      temporal: { address: this.server.address, bundlePath: this.#bundlePath, legsPerRun: 1 },
+      temporal: { address: this.server.address, bundlePath: this.bundlePath, legsPerRun: 1 },
     });
     await worker.reported('ready').catch((error: unknown) => {
       // It may be killed while it becomes ready, as it was asked for.

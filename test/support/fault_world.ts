@@ -72,7 +72,8 @@ export class FaultWorld {
   readonly definitions: DefinitionSet;
   readonly #signingKey: string;
   readonly #signer: Signer;
-  readonly #deps: IngestDeps;
+  /** What a worker in this process is wired with. */
+  readonly deps: IngestDeps;
   readonly #nc: NatsConnection;
   readonly #evidence: Evidence = { checkpoints: new Map(), receipts: [] };
   readonly #random: SeededRandom;
@@ -112,14 +113,14 @@ export class FaultWorld {
     this.definitions = parts.definitions;
     this.db = createDatabase(databaseUrl, { applicationName: 'fault-test' });
     this.#signingKey = generateSigningKey();
-    this.#deps = ingestDeps({
+    this.deps = ingestDeps({
       pool: this.db.pool,
       nats: this.#nc,
       signingKey: this.#signingKey,
       holder: 'fault-test',
       readDefinitions: () => Promise.resolve(parts.definitions.files),
     });
-    const [signer] = this.#deps.signers;
+    const [signer] = this.deps.signers;
     if (signer === undefined) throw new Error('no signer');
     this.#signer = signer;
     this.#random = new SeededRandom(`${seed}/world`);
@@ -178,7 +179,7 @@ export class FaultWorld {
   /** One leg in this process, until the shard is drained or the time is up. */
   async runLeg(shard: number, seconds: number): Promise<LegReceipt> {
     const control = { stopped: () => false, heartbeat: () => {} };
-    return await runLeg(this.#deps, { shard, seconds, drain: true }, control);
+    return await runLeg(this.deps, { shard, seconds, drain: true }, control);
   }
 
   /** Returns when whoever ingests has settled every message. */
