@@ -76,7 +76,6 @@ async function runBridge(options: Options): Promise<void> {
     await end.asked;
     clearInterval(reporting);
     await bridge.stop();
-    log.info('bridge_stopped', { ...bridge.stats() });
   } finally {
     await closeBus(nats);
     end.dispose();
