@@ -1,5 +1,4 @@
 /** The Temporal worker: both task queues, the actors that must be running, and an orderly end. */
-import { fileURLToPath } from 'node:url';
 import {
   Client,
   Connection,
@@ -24,6 +23,7 @@ import {
   TASK_QUEUES,
 } from '../temporal.config.ts';
 import type { IngestShardState } from '../workflows/ingest_shard.ts';
+import { bundleWorkflows } from './workflow_bundle.ts';
 
 export interface WorkerOptions {
   /** `host:port` of Temporal's frontend. */
@@ -33,7 +33,7 @@ export interface WorkerOptions {
   /** Seconds a leg lasts, and legs a run has; the defaults of temporal.config.ts unless given. */
   legSeconds?: number;
   legsPerRun?: number;
-  /** Workflows that were bundled before; bundled now, which takes seconds, unless given. */
+  /** Workflows that were bundled before; bundled now, in a process that ends, unless given. */
   workflowBundle?: WorkflowBundleOption;
 }
 
@@ -43,9 +43,6 @@ export interface RunningWorker {
   /** Lets running legs finish their batch, then ends. */
   stop(): Promise<void>;
 }
-
-/** What the bundler of workflows begins with. */
-export const WORKFLOWS = fileURLToPath(new URL('../workflows/mod.ts', import.meta.url));
 
 /** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
 const FORCE_AFTER = '20 seconds';
@@ -63,9 +60,7 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
   const control = await Worker.create({
     ...common,
     taskQueue: TASK_QUEUES.control,
-    ...options.workflowBundle === undefined
-      ? { workflowsPath: WORKFLOWS }
-      : { workflowBundle: options.workflowBundle },
+    workflowBundle: options.workflowBundle ?? await bundleWorkflows(),
     activities: { ...createStorageActivities(deps) },
     maxCachedWorkflows: 200,
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { WORKFLOWS } from '../../cli/run_worker.ts';
+import { WORKFLOWS } from '../../cli/workflow_bundle.ts';
 import { ingestShardId } from '../../temporal.config.ts';
 import type { FaultChild } from './fault_child.ts';
 import type { FaultWorkerPlan } from './fault_worker.ts';
