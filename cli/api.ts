@@ -13,6 +13,7 @@ import { readSettings, type Settings } from './env.ts';
 import { DEFAULT_HTTP_PORT } from './environment_schema.ts';
 import { structuredLog } from './ingest_worker.ts';
 import { configureLogging } from './logging.ts';
+import { busOptions } from './nats_settings.ts';
 import { portOf } from './port_option.ts';
 import { requireSettings } from './required_settings.ts';
 import { announceReady, endOfService } from './signals.ts';
@@ -52,9 +53,10 @@ export async function startApi(
   };
   try {
     await checkSchemaVersion(db.pool);
-    const nats = settings.natsUrl === null
+    const { natsUrl } = settings;
+    const nats = natsUrl === null
       ? null
-      : await connectBus({ url: settings.natsUrl, name: 'nepho-api' });
+      : await connectBus(await busOptions({ ...settings, natsUrl }, 'nepho-api'));
     if (nats !== null) closers.push(() => closeBus(nats));
     const temporal = settings.temporalAddress === null
       ? null

@@ -46,7 +46,6 @@ export interface Settings {
   httpHost: string;
   /** Null unless configured: {@link DEFAULT_HTTP_PORT} then, or another free one. */
   httpPort: number | null;
-  metricsPort: number | null;
   logLevel: Environment['NEPHO_LOG_LEVEL'] & string;
   logFormat: Environment['NEPHO_LOG_FORMAT'] & string;
   temporalCli: string | null;
@@ -149,7 +148,6 @@ function settingsOf(env: Environment): Settings {
     deployment: env.NEPHO_DEPLOYMENT ?? 'nepho.example',
     httpHost: env.NEPHO_HTTP_HOST ?? '127.0.0.1',
     httpPort: env.NEPHO_HTTP_PORT ?? null,
-    metricsPort: env.NEPHO_METRICS_PORT ?? null,
     logLevel: env.NEPHO_LOG_LEVEL ?? 'info',
     logFormat: env.NEPHO_LOG_FORMAT ?? 'auto',
     temporalCli: env.NEPHO_TEMPORAL_CLI ?? null,

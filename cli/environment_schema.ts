@@ -183,12 +183,6 @@ export const environmentSchema = z.object({
     meaning: 'the port of the API, 0 for any',
     fallback: `\`${DEFAULT_HTTP_PORT}\`, or the next free one in the embedded system`,
   }),
-  NEPHO_METRICS_PORT: variable(port, {
-    kind: 'a port from 0 to 65535',
-    example: '9464',
-    meaning: 'where a worker or a bridge shows its metrics, beside those of the API',
-    fallback: 'nowhere',
-  }),
   NEPHO_LOG_LEVEL: variable(z.enum(LOG_LEVELS), {
     kind: `one of ${LOG_LEVELS.join(', ')}`,
     example: 'debug',

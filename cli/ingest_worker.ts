@@ -19,6 +19,7 @@ import { checkSchemaVersion } from '../db/migrate.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { logger } from './logging.ts';
+import { busOptions } from './nats_settings.ts';
 import { type RunningWorker, runWorker } from './run_worker.ts';
 import { answerMetrics } from './worker_metrics.ts';
 
@@ -28,6 +29,7 @@ const HOLDER = `${hostname()}:${process.pid}`;
 export interface IngestWorkerConfig {
   databaseUrl: string;
   natsUrl: string;
+  natsCredentialsFile: string | null;
   temporalAddress: string;
   temporalNamespace: string;
   shards: number;
@@ -63,7 +65,7 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
   };
   try {
     await checkSchemaVersion(db.pool);
-    nats = await connectBus({ url: config.natsUrl, name: 'nepho-worker' });
+    nats = await connectBus(await busOptions(config, 'nepho-worker'));
     answerMetrics(nats, config.registry, HOLDER);
     const jsm = await jetstreamManager(nats);
     await ensureIntakeStream(jsm, {

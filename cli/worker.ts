@@ -7,9 +7,6 @@ import { configureLogging } from './logging.ts';
 import { requireSettings } from './required_settings.ts';
 import { announceReady, endOfService } from './signals.ts';
 
-/** Bytes that the intake may take on disk before senders are told to wait. */
-const INTAKE_BYTES = 8 * 1024 ** 3;
-
 export function register(program: Command): void {
   program.command('worker')
     .description('bring the intake into the signed logs: the Temporal worker')
@@ -40,6 +37,7 @@ export async function workerConfig(
   return {
     databaseUrl: settings.databaseUrl,
     natsUrl: settings.natsUrl,
+    natsCredentialsFile: settings.natsCredentialsFile,
     temporalAddress: settings.temporalAddress,
     temporalNamespace: settings.temporalNamespace,
     shards: settings.shards,
@@ -53,7 +51,7 @@ export async function workerConfig(
     }),
     keyChange: settings.keyChange,
     sampleSignatures: settings.sampleSignatures,
-    intakeBytes: INTAKE_BYTES,
+    intakeBytes: settings.intakeBytes,
     natsMonitorUrl: settings.natsMonitorUrl,
     registry,
   };
