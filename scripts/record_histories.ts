@@ -1,159 +1,224 @@
 /**
- * Records a history of each workflow in each of its cases, by running it on a real Temporal with a real
- * intake and database: `node --import tsx scripts/record_histories.ts`.
+ * Records histories of the workflows on a real Temporal, for test/replay/. Histories are added, never
+ * changed: each names the workflow, the version that recorded it and the case.
  *
- * Run it when a workflow has changed on purpose, and keep the older files: actors of older versions are
- * still running somewhere, and must replay.
+ *   node --import tsx scripts/record_histories.ts 0.1.0
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
 import process from 'node:process';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { NephoError } from '../meters/errors.ts';
-import { PROJECT_DIR } from '../cli/env.ts';
+import { ApplicationFailure } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { IngestActivities, IngestLegInput, LegReceipt } from '../activities/ingest_leg.ts';
+import { WORKFLOWS } from '../cli/workflow_bundle.ts';
 import { TASK_QUEUES } from '../temporal.config.ts';
-import { type ActorOptions, TestActor } from '../test/support/actor_setup.ts';
-import { FaultTemporal } from '../test/support/fault_temporal.ts';
-import { FaultWorld, makeTemplate } from '../test/support/fault_world.ts';
-import { makeWorkload } from '../test/support/fault_workload.ts';
-import { startPostgres } from '../test/support/postgres.ts';
+import { startTemporal } from '../test/support/temporal_server.ts';
+import {
+  drainSignal,
+  type IngestShardState,
+  type IngestStatus,
+  pauseSignal,
+  resumeSignal,
+  statusQuery,
+} from '../workflows/ingest_shard.ts';
 
-const FOLDER = join(PROJECT_DIR, 'test', 'replay', 'histories');
-const NOTIFICATIONS = 40;
+const FOLDER = new URL('../test/replay/histories/', import.meta.url);
 
-interface Case {
-  options: ActorOptions;
-  /** What is changed about the worker. */
-  prepare?: (world: FaultWorld) => FaultWorld['deps'];
-  /** What happens; ends when the history is worth keeping. */
-  play: (actor: TestActor, world: FaultWorld) => Promise<void>;
+/** What a leg does, by its number from 1: these activities are ours, so that a history is the same again. */
+type Leg = (input: IngestLegInput, number: number) => Promise<LegReceipt>;
+
+interface Recording {
+  name: string;
+  leg: Leg;
+  input: IngestShardState;
+  /** Drives the actor, and returns when its history holds the case. */
+  drive: (handle: WorkflowHandle) => Promise<void>;
 }
 
-const MANY_LEGS: ActorOptions = { legSeconds: 1, legsPerRun: 100 };
+const RECORDINGS: readonly Recording[] = [
+  {
+    name: 'continued_as_new',
+    leg: receipt,
+    input: { shard: 0, leg_seconds: 1, legs_per_run: 3 },
+    drive: (handle) => until(handle, ({ totals }) => totals.legs >= 4),
+  },
+  {
+    name: 'paused_and_resumed',
+    leg: receipt,
+    input: { shard: 0, leg_seconds: 1, legs_per_run: 3 },
+    drive: async (handle) => {
+      await until(handle, ({ totals }) => totals.legs >= 1);
+      await handle.signal(pauseSignal, 'maintenance');
+      await until(handle, ({ mode, leg_running }) => mode === 'paused' && !leg_running);
+      await handle.signal(resumeSignal);
+      await until(handle, ({ totals }) => totals.legs >= 4);
+    },
+  },
+  {
+    name: 'drained',
+    leg: receipt,
+    input: { shard: 0, leg_seconds: 1, legs_per_run: 4 },
+    drive: async (handle) => {
+      await until(handle, ({ totals }) => totals.legs >= 1);
+      await handle.signal(drainSignal);
+      await until(handle, ({ reason }) => reason === 'drained');
+      await handle.signal(resumeSignal);
+      await until(handle, ({ totals }) => totals.legs >= 5);
+    },
+  },
+  {
+    name: 'halted_and_resumed',
+    leg: (input, number) => number === 2 ? Promise.reject(damaged()) : receipt(input, number),
+    input: { shard: 0, leg_seconds: 1, legs_per_run: 4 },
+    drive: async (handle) => {
+      await until(handle, ({ mode }) => mode === 'halted');
+      await handle.signal(resumeSignal);
+      await until(handle, ({ totals }) => totals.legs >= 4);
+    },
+  },
+  {
+    name: 'retried',
+    leg: (input, number) =>
+      number === 2 ? Promise.reject(new Error('a connection broke')) : receipt(input, number),
+    input: { shard: 0, leg_seconds: 1, legs_per_run: 3 },
+    drive: (handle) => until(handle, ({ totals }) => totals.legs >= 4),
+  },
+];
 
-const CASES: Readonly<Record<string, Case>> = {
-  plain: {
-    options: MANY_LEGS,
-    play: async (actor) => {
-      await actor.until(({ totals }) => totals.legs >= 3);
-    },
-  },
-  paused_and_resumed: {
-    options: { legSeconds: 30, legsPerRun: 100 },
-    play: async (actor) => {
-      await actor.handle.signal('pause', 'to be recorded');
-      await actor.until(({ mode, leg_running }) => mode === 'paused' && !leg_running);
-      await actor.handle.signal('resume');
-      await actor.until(({ leg_running }) => leg_running);
-      await actor.handle.signal('pause');
-      await actor.until(({ totals }) => totals.legs >= 2);
-    },
-  },
-  drained: {
-    options: { legSeconds: 30, legsPerRun: 100 },
-    play: async (actor) => {
-      await actor.handle.signal('drain');
-      await actor.until(({ reason }) => reason === 'drained');
-    },
-  },
-  leg_retried: {
-    options: MANY_LEGS,
-    prepare: ({ deps }) => {
-      let failures = 2;
-      return {
-        ...deps,
-        openPuller: async (shard) => {
-          failures -= 1;
-          if (failures >= 0) {
-            throw new NephoError('bus_unavailable', 'Cannot pull: this is a rehearsal', {
-              retryable: true,
-            });
-          }
-          return await deps.openPuller(shard);
-        },
-      };
-    },
-    play: async (actor) => {
-      await actor.until(({ totals }) => totals.legs >= 2);
-    },
-  },
-  halted_and_resumed: {
-    options: MANY_LEGS,
-    play: async (actor, world) => {
-      await actor.handle.signal('pause');
-      await actor.until(({ leg_running }) => !leg_running);
-      const { pool } = world.db;
-      await pool.query('CREATE TABLE kept AS SELECT root FROM logs');
-      await pool.query(`UPDATE logs SET root = sha256('elsewhere')`);
-      await actor.handle.signal('resume');
-      await actor.until(({ mode }) => mode === 'halted');
-      await pool.query('UPDATE logs SET root = kept.root FROM kept');
-      await actor.handle.signal('resume');
-      await actor.until(({ totals }) => totals.legs >= 3);
-    },
-  },
-  continued_as_new: {
-    options: { legSeconds: 1, legsPerRun: 2 },
-    play: async (actor) => {
-      await actor.until(({ totals }) => totals.legs >= 5);
-    },
-  },
-};
-
-async function record(): Promise<void> {
-  const manifest = JSON.parse(await readFile(join(PROJECT_DIR, 'package.json'), 'utf8'));
-  const { version } = manifest as { version: string };
+async function main(version: string): Promise<void> {
+  const temporal = await startTemporal();
+  const native = await NativeConnection.connect({ address: temporal.address });
+  const connection = await Connection.connect({ address: temporal.address });
+  const client = new Client({ connection });
   await mkdir(FOLDER, { recursive: true });
-  const [postgres, temporal] = await Promise.all([
-    startPostgres({ fsync: false }),
-    FaultTemporal.start(),
-  ]);
-  const template = await makeTemplate(postgres);
-  for (const [name, recorded] of Object.entries(CASES)) {
-    const databaseUrl = await postgres.createDatabase({ template });
-    const world = await FaultWorld.create({ seed: name, shards: 1, databaseUrl });
-    await world.publish(makeWorkload(name, NOTIFICATIONS).parcels);
-    const deps = recorded.prepare?.(world) ?? world.deps;
-    const actor = await TestActor.start(temporal, deps, recorded.options);
-    await recorded.play(actor, world);
-    await save(`ingestShard_${version}_${name}`, temporal, actor.handle.workflowId);
-    if (name === 'plain') {
-      await recordMaintenance(temporal, `maintainStorageOnce_${version}_plain`);
+  try {
+    for (const recording of RECORDINGS) {
+      await record(client, native, recording, `ingest_shard_${version}_${recording.name}`);
     }
-    await actor.stop();
-    await world.close();
+    await recordMaintenance(client, native, `maintain_storage_${version}_plain`);
+  } finally {
+    await connection.close();
+    await native.close();
+    await temporal.stop();
   }
-  await temporal.stop();
-  await postgres.stop();
 }
 
-async function recordMaintenance(temporal: FaultTemporal, name: string): Promise<void> {
-  const connection = await Connection.connect({ address: temporal.server.address });
-  const workflowId = 'maintenance-recorded';
-  await new Client({ connection }).workflow.execute('maintainStorageOnce', {
-    workflowId,
+async function record(
+  client: Client,
+  native: NativeConnection,
+  recording: Recording,
+  name: string,
+): Promise<void> {
+  let legs = 0;
+  const activities: IngestActivities = {
+    ingestLeg: (input) => recording.leg(input, legs += 1),
+  };
+  const workers = await startWorkers(native, { ...activities });
+  const started = await client.workflow.start('ingestShard', {
+    workflowId: name,
+    taskQueue: TASK_QUEUES.control,
+    args: [recording.input],
+  });
+  // The first run is the one to keep: it ends by continuing as new.
+  const firstRun = client.workflow.getHandle(name, started.firstExecutionRunId);
+  await recording.drive(client.workflow.getHandle(name));
+  await save(firstRun, name);
+  await client.workflow.getHandle(name).terminate('recorded');
+  await workers.stop();
+}
+
+async function recordMaintenance(
+  client: Client,
+  native: NativeConnection,
+  name: string,
+): Promise<void> {
+  const workers = await startWorkers(native, {
+    maintainStorage: () => Promise.resolve({ partitions_made: ['samples_2026_12'] }),
+  });
+  const handle = await client.workflow.start('maintainStorageOnce', {
+    workflowId: name,
     taskQueue: TASK_QUEUES.control,
   });
-  await connection.close();
-  await save(name, temporal, workflowId);
+  await handle.result();
+  await save(handle, name);
+  await workers.stop();
 }
 
-async function save(name: string, temporal: FaultTemporal, workflowId: string): Promise<void> {
-  const connection = await Connection.connect({ address: temporal.server.address });
-  const history = await new Client({ connection }).workflow.getHandle(workflowId).fetchHistory();
-  await connection.close();
-  // Where it was recorded is nobody's business.
-  const text = JSON.stringify(historyToJSON(history), null, 1)
-    .replaceAll(hostname(), 'recorder')
-    .replaceAll(`${PROJECT_DIR}/`, '')
-    .replaceAll(PROJECT_DIR, '')
-    .replaceAll(`${process.pid}@`, '1@');
-  await writeFile(join(FOLDER, `${name}.json`), `${text}\n`);
-  process.stdout.write(`${name}: ${history.events?.length} events\n`);
+async function startWorkers(
+  connection: NativeConnection,
+  activities: Record<string, (...args: never[]) => Promise<unknown>>,
+): Promise<{ stop(): Promise<void> }> {
+  const control = await Worker.create({
+    connection,
+    taskQueue: TASK_QUEUES.control,
+    workflowsPath: WORKFLOWS,
+    activities,
+  });
+  const ingest = await Worker.create({ connection, taskQueue: TASK_QUEUES.ingest, activities });
+  const running = [control.run(), ingest.run()];
+  return {
+    stop: async () => {
+      control.shutdown();
+      ingest.shutdown();
+      await Promise.all(running);
+    },
+  };
 }
 
-await record();
-// Temporal's native runtime would keep the process.
-process.exit(0);
+async function save(handle: WorkflowHandle, name: string): Promise<void> {
+  const history = historyToJSON(await handle.fetchHistory());
+  await writeFile(new URL(`${name}.json`, FOLDER), `${withoutPlaces(history)}\n`);
+  process.stdout.write(`${name}.json\n`);
+}
+
+/** Where it was recorded is nobody's business, and no decision depends on it. */
+function withoutPlaces(history: string): string {
+  const places = new Set(['stackTrace', 'identity']);
+  return JSON.stringify(
+    JSON.parse(history, (key, value: unknown) => places.has(key) ? '' : value),
+    null,
+    2,
+  );
+}
+
+async function until(
+  handle: WorkflowHandle,
+  holds: (status: IngestStatus) => boolean,
+): Promise<void> {
+  while (!holds(await handle.query(statusQuery))) { /* asked again */ }
+}
+
+function receipt(input: IngestLegInput, number: number): Promise<LegReceipt> {
+  return new Promise((resolve) => setTimeout(resolve, 50)).then(() => ({
+    shard: input.shard,
+    epoch: String(number),
+    batches: 2,
+    messages: 1_500,
+    samples: 6_000,
+    duplicates: 3,
+    unmatched: 20,
+    without_volume: 1,
+    quarantined: 1,
+    conflicts: 0,
+    first_leaf: 6_000 * (number - 1),
+    size: 6_000 * number,
+    root: '00'.repeat(32),
+    definitions: '11'.repeat(32),
+    definitions_fault: null,
+    pending: 0,
+    drained: input.drain,
+    started_at: '2026-11-22T08:00:00.000000Z',
+    ended_at: '2026-11-22T08:01:00.000000Z',
+  }));
+}
+
+function damaged(): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: "Cannot write to log 0: its root is not its frontier's",
+    type: 'log_damaged',
+    nonRetryable: true,
+  });
+}
+
+await main(process.argv[2] ?? '0.1.0');

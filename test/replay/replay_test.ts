@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
@@ -9,7 +10,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import { WORKFLOWS } from '../../cli/run_worker.ts';
+import { WORKFLOWS } from '../../cli/workflow_bundle.ts';
 
 /**
  * Actors live for years: today's code must decide on every recorded history what it decided then. Made by
@@ -48,6 +49,17 @@ test('an incompatible change is caught by replay', async () => {
     ),
     { name: 'DeterminismViolationError' },
   );
+});
+
+// Two copies do not know each other's types, and histories in JSON cannot be read.
+test('Temporal and we resolve one protobufjs, of version 8', () => {
+  const require = createRequire(import.meta.url);
+  for (const name of ['client', 'common', 'proto', 'worker']) {
+    const from = createRequire(require.resolve(`@temporalio/${name}`));
+    assert.equal(from.resolve('protobufjs'), require.resolve('protobufjs'), name);
+  }
+  const { version } = require('protobufjs/package.json') as { version: string };
+  assert.match(version, /^8\./);
 });
 
 function readHistory(name: string): unknown {
