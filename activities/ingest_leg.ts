@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { errorMessage } from '../meters/errors.ts';
+import type { IngestCounts } from '../meters/ingest_counts.ts';
 import { ingestFailure } from './failures.ts';
 import type { IngestDeps } from './ingest_deps.ts';
 import { IngestSession } from './ingest_session.ts';
@@ -13,19 +14,10 @@ export interface IngestLegInput {
 }
 
 /** What a leg did: all that Temporal's history keeps of it. */
-export interface LegReceipt {
+export interface LegReceipt extends IngestCounts {
   shard: number;
   /** The writer's epoch, in decimal. */
   epoch: string;
-  batches: number;
-  /** Messages settled: stored, known already, or in the quarantine. */
-  messages: number;
-  samples: number;
-  duplicates: number;
-  unmatched: number;
-  without_volume: number;
-  quarantined: number;
-  conflicts: number;
   /** First leaf of this leg and size of the log after it: its leaves are `[first_leaf, size)`. */
   first_leaf: number;
   size: number;

@@ -1,6 +1,7 @@
 import type { LogWriter } from '../db/log_writer.ts';
 import type { AppendOutcome, PreparedBatch } from '../db/prepared_batch.ts';
 import type { IntakeMessage, IntakePuller } from '../bus/puller.ts';
+import { addIngest, type IngestCounts, NO_INGEST } from '../meters/ingest_counts.ts';
 import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
 import { appendIsolated } from './append_isolated.ts';
 import type { DefinitionsInForce } from './definition_source.ts';
@@ -14,18 +15,6 @@ import type { Delivery } from './understand.ts';
 
 /** Deliveries after which a message is stored in a batch of its own, lest it stops the others. */
 const DELIVERIES_TOGETHER = 5;
-
-type Totals = Pick<
-  LegReceipt,
-  | 'batches'
-  | 'messages'
-  | 'samples'
-  | 'duplicates'
-  | 'unmatched'
-  | 'without_volume'
-  | 'quarantined'
-  | 'conflicts'
->;
 
 /**
  * A leg's hold on one shard: the intake that it pulls from and the log that it writes to. While one batch
@@ -45,16 +34,7 @@ export class IngestSession {
   #definitions: DefinitionsInForce;
   #recordedAt: string;
   #committing: Promise<void> = Promise.resolve();
-  #totals: Totals = {
-    batches: 0,
-    messages: 0,
-    samples: 0,
-    duplicates: 0,
-    unmatched: 0,
-    without_volume: 0,
-    quarantined: 0,
-    conflicts: 0,
-  };
+  #counts: IngestCounts = NO_INGEST;
 
   static async open(deps: IngestDeps, shard: number): Promise<IngestSession> {
     const definitions = await deps.definitions.current();
@@ -141,7 +121,7 @@ export class IngestSession {
     return {
       shard: this.#shard,
       epoch: head.epoch.toString(),
-      ...this.#totals,
+      ...this.#counts,
       first_leaf: this.#firstLeaf,
       size: head.tree.size,
       root: this.#writer.root,
@@ -193,17 +173,16 @@ export class IngestSession {
   }
 
   #count(messages: number, outcome: AppendOutcome, milliseconds: number): void {
-    const totals = this.#totals;
-    this.#totals = {
-      batches: totals.batches + 1,
-      messages: totals.messages + messages,
-      samples: totals.samples + outcome.samples,
-      duplicates: totals.duplicates + outcome.duplicates,
-      unmatched: totals.unmatched + outcome.unmatched,
-      without_volume: totals.without_volume + outcome.withoutVolume,
-      quarantined: totals.quarantined + outcome.quarantined,
-      conflicts: totals.conflicts + outcome.conflicts,
-    };
+    this.#counts = addIngest(this.#counts, {
+      batches: 1,
+      messages,
+      samples: outcome.samples,
+      duplicates: outcome.duplicates,
+      unmatched: outcome.unmatched,
+      without_volume: outcome.withoutVolume,
+      quarantined: outcome.quarantined,
+      conflicts: outcome.conflicts,
+    });
     this.#deps.metrics.batchStored(this.#shard, outcome, milliseconds);
     if (outcome.conflicts > 0) {
       this.#deps.log.error('content_conflict', {

@@ -1,19 +1,8 @@
 import { z } from 'zod';
 import { countOutput, timeOutput } from './wire_schema.ts';
 
-const totalsOutput = z.object({
-  legs: countOutput,
-  batches: countOutput,
-  messages: countOutput,
-  samples: countOutput,
-  duplicates: countOutput,
-  unmatched: countOutput,
-  without_volume: countOutput,
-  quarantined: countOutput,
-});
-
-const receiptOutput = z.object({
-  epoch: z.string(),
+/** `meters/ingest_counts.ts` on the wire. */
+const countsOutput = z.object({
   batches: countOutput,
   messages: countOutput,
   samples: countOutput,
@@ -22,6 +11,12 @@ const receiptOutput = z.object({
   unmatched: countOutput,
   without_volume: countOutput,
   quarantined: countOutput,
+});
+
+const totalsOutput = countsOutput.extend({ legs: countOutput });
+
+const receiptOutput = countsOutput.extend({
+  epoch: z.string(),
   first_leaf: countOutput,
   size: countOutput,
   root: z.string(),

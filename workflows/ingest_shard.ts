@@ -20,6 +20,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { IngestActivities, LegReceipt } from '../activities/ingest_leg.ts';
+import { addIngest, type IngestCounts, NO_INGEST } from '../meters/ingest_counts.ts';
 import { INGEST_LEG_OPTIONS, INGEST_LEG_SECONDS, INGEST_LEGS_PER_RUN } from '../temporal.config.ts';
 
 /**
@@ -28,15 +29,8 @@ import { INGEST_LEG_OPTIONS, INGEST_LEG_SECONDS, INGEST_LEGS_PER_RUN } from '../
  */
 export type IngestMode = 'running' | 'draining' | 'paused' | 'halted';
 
-export interface IngestTotals {
+export interface IngestTotals extends IngestCounts {
   legs: number;
-  batches: number;
-  messages: number;
-  samples: number;
-  duplicates: number;
-  unmatched: number;
-  without_volume: number;
-  quarantined: number;
 }
 
 /** What the actor is given, and what it hands to its next run. */
@@ -70,23 +64,12 @@ const { ingestLeg } = proxyActivities<IngestActivities>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
-const NO_TOTALS: IngestTotals = {
-  legs: 0,
-  batches: 0,
-  messages: 0,
-  samples: 0,
-  duplicates: 0,
-  unmatched: 0,
-  without_volume: 0,
-  quarantined: 0,
-};
-
 export async function ingestShard(input: IngestShardState): Promise<void> {
   const legSeconds = input.leg_seconds ?? INGEST_LEG_SECONDS;
   const legsPerRun = input.legs_per_run ?? INGEST_LEGS_PER_RUN;
   let mode: IngestMode = input.mode ?? 'running';
   let reason = input.reason ?? null;
-  let totals = input.totals ?? NO_TOTALS;
+  let totals = input.totals ?? { legs: 0, ...NO_INGEST };
   let lastReceipt = input.last_receipt ?? null;
   let leg: CancellationScope | null = null;
 
@@ -122,7 +105,7 @@ export async function ingestShard(input: IngestShardState): Promise<void> {
       lastReceipt = await leg.run(() =>
         ingestLeg({ shard: input.shard, seconds: legSeconds, drain })
       );
-      totals = addReceipt(totals, lastReceipt);
+      totals = { legs: totals.legs + 1, ...addIngest(totals, lastReceipt) };
       if (drain && lastReceipt.drained && mode === 'draining') {
         mode = 'paused';
         reason = 'drained';
@@ -146,19 +129,6 @@ export async function ingestShard(input: IngestShardState): Promise<void> {
     leg_seconds: legSeconds,
     legs_per_run: legsPerRun,
   });
-}
-
-function addReceipt(totals: IngestTotals, receipt: LegReceipt): IngestTotals {
-  return {
-    legs: totals.legs + 1,
-    batches: totals.batches + receipt.batches,
-    messages: totals.messages + receipt.messages,
-    samples: totals.samples + receipt.samples,
-    duplicates: totals.duplicates + receipt.duplicates,
-    unmatched: totals.unmatched + receipt.unmatched,
-    without_volume: totals.without_volume + receipt.without_volume,
-    quarantined: totals.quarantined + receipt.quarantined,
-  };
 }
 
 function failureSentence(error: unknown): string {
