@@ -1,6 +1,7 @@
 import type { LogWriter } from '../db/log_writer.ts';
 import type { AppendOutcome, PreparedBatch } from '../db/prepared_batch.ts';
 import type { IntakeMessage, IntakePuller } from '../bus/puller.ts';
+import { encodeUtf8 } from '../ledger/bytes.ts';
 import { addIngest, type IngestCounts, NO_INGEST } from '../meters/ingest_counts.ts';
 import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
 import { appendIsolated } from './append_isolated.ts';
@@ -202,7 +203,8 @@ export class IngestSession {
 
 function asDelivery(message: IntakeMessage): Delivery {
   return {
-    bytes: message.bytes,
+    // A body that is gone leaves its name: two of them are not the same message.
+    bytes: message.fault === null ? message.bytes : encodeUtf8(message.fault.message),
     via: message.via,
     streamSequence: message.sequence,
     deliveryCount: message.deliveryCount,
