@@ -126,9 +126,14 @@ export class FaultWorld {
     this.#random = new SeededRandom(`${seed}/world`);
   }
 
+  /** One that notices soon that nobody answers. */
+  publisher(): IntakePublisher {
+    return new IntakePublisher(this.#nc, { shards: this.shards, ackTimeoutMs: 2_000 });
+  }
+
   /** Every parcel is stored by the stream, even if it has just seen the same. */
   async publish(parcels: readonly Parcel[]): Promise<void> {
-    const publisher = new IntakePublisher(this.#nc, { shards: this.shards });
+    const publisher = this.publisher();
     for (let left = [...parcels]; left.length > 0;) {
       const outcomes = await publisher.publishAll(
         left.map(({ bytes }) => ({ bytes, via: 'send', again: true })),
