@@ -7,7 +7,7 @@ import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
 import { appendIsolated } from './append_isolated.ts';
 import type { DefinitionsInForce } from './definition_source.ts';
 import type { IngestDeps } from './ingest_deps.ts';
-import type { LegReceipt } from './ingest_leg.ts';
+import type { LegReceipt } from './leg_receipt.ts';
 import { BatchPreparer } from './prepare_batch.ts';
 import { sampleSignatures } from './sample_signatures.ts';
 import { StageClock } from './stage_clock.ts';

@@ -19,7 +19,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { IngestActivities, LegReceipt } from '../activities/ingest_leg.ts';
+import type { IngestActivities } from '../activities/ingest_leg.ts';
+import type { LegReceipt } from '../activities/leg_receipt.ts';
 import { addIngest, type IngestCounts, NO_INGEST } from '../meters/ingest_counts.ts';
 import { INGEST_LEG_OPTIONS, INGEST_LEG_SECONDS, INGEST_LEGS_PER_RUN } from '../temporal.config.ts';
 

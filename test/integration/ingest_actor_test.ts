@@ -12,7 +12,7 @@ import { verifyLog } from '../../ledger/verify_log.ts';
 import { parseVkey } from '../../ledger/vkey.ts';
 import type { DefinitionFile } from '../../meters/definition_compile.ts';
 import { MAX_RECEIPT_BYTES } from '../../temporal.config.ts';
-import type { LegReceipt } from '../../activities/ingest_leg.ts';
+import type { LegReceipt } from '../../activities/leg_receipt.ts';
 import { TestActor } from '../support/actor_setup.ts';
 import { FaultTemporal } from '../support/fault_temporal.ts';
 import { makeWorkload } from '../support/fault_workload.ts';
