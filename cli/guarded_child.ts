@@ -12,7 +12,8 @@ import { childEnvironment } from './env.ts';
 
 /**
  * `$@` is the program. TERM to the shell is handed on to it; the end of standard input means that the
- * parent is gone. The status is the program's. The program has no standard input and no third file.
+ * parent is gone. The status is the program's: a signal interrupts `wait`, so it is asked again until it
+ * has nothing more to tell (127). The program has no standard input and no third file.
  */
 const GUARD = `
 exec 3<&0
@@ -28,6 +29,8 @@ guard=$!
 exec 3<&-
 wait $child; status=$?
 while kill -0 $child 2>/dev/null; do wait $child; status=$?; done
+wait $child 2>/dev/null; again=$?
+[ $again -ne 127 ] && status=$again
 kill -KILL $guard 2>/dev/null
 wait $guard 2>/dev/null
 exit $status

@@ -72,7 +72,7 @@ test('a guarded child and what it started end at stop, with its own status', asy
   );
   const grandchild = Number(await firstLine);
   assert.ok(isAlive(grandchild));
-  const stopped = child.stop(200);
+  const stopped = child.stop(2_000);
   assert.equal(await child.ended, 7);
   await stopped;
   await gone(grandchild);
