@@ -89,7 +89,7 @@ export class IngestSession {
     const suspects = messages.filter((one) => one.deliveryCount > DELIVERIES_TOGETHER);
     const others = messages.filter((one) => one.deliveryCount <= DELIVERIES_TOGETHER);
     if (others.length > 0) await this.#store(others);
-    for (const suspect of suspects) await this.#store([suspect]);
+    for (const suspect of inChangingOrder(suspects)) await this.#store([suspect]);
     return messages.length;
   }
 
@@ -210,4 +210,17 @@ function asDelivery(message: IntakeMessage): Delivery {
     deliveryCount: message.deliveryCount,
     fault: message.fault,
   };
+}
+
+/**
+ * The first suspect that cannot be stored ends the leg, and those behind it are not reached. So at each
+ * delivery they come in another order, and at every second one in the reverse of the one before: then one
+ * culprit keeps nobody from being stored, and several hardly.
+ */
+function inChangingOrder(suspects: readonly IntakeMessage[]): IntakeMessage[] {
+  const pass = Math.max(0, ...suspects.map((one) => one.deliveryCount));
+  const rank = ({ sequence }: IntakeMessage): number =>
+    Math.imul(sequence ^ Math.imul(pass >> 1, 0x9e3779b1), 0x85ebca6b) >>> 0;
+  const ordered = suspects.toSorted((a, b) => rank(a) - rank(b));
+  return pass % 2 === 0 ? ordered : ordered.reverse();
 }

@@ -15,9 +15,9 @@ import { MAX_RECEIPT_BYTES } from '../../temporal.config.ts';
 import type { LegReceipt } from '../../activities/leg_receipt.ts';
 import { TestActor } from '../support/actor_setup.ts';
 import { FaultTemporal } from '../support/fault_temporal.ts';
-import { makeWorkload } from '../support/fault_workload.ts';
+import { fleetDefinitions, makeWorkload } from '../support/fault_workload.ts';
 import { FaultWorld, makeTemplate } from '../support/fault_world.ts';
-import { shippedDefinitions, TEST_DEPLOYMENT } from '../support/ingest_setup.ts';
+import { TEST_DEPLOYMENT } from '../support/ingest_setup.ts';
 import { natsSkipReason } from '../support/nats_server.ts';
 import { type PostgresServer, postgresSkipReason, startPostgres } from '../support/postgres.ts';
 import { temporalSkipReason } from '../support/temporal_server.ts';
@@ -145,7 +145,7 @@ describe('ingestShard', { skip }, () => {
   });
 
   test('puts new definitions in force without a restart, and keeps the old ones if they are faulty', async () => {
-    const shipped = await shippedDefinitions();
+    const shipped = await fleetDefinitions();
     const added = { name: 'added.yaml', text: 'metric: []\n' };
     let files: readonly DefinitionFile[] = shipped;
     const definitions = new DefinitionSource({

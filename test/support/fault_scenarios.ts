@@ -28,7 +28,7 @@ interface Scene {
 type Scenario = (scene: Scene) => Promise<void>;
 
 /** Batches are small, so that a few hundred notifications pass every step often. */
-const NOTIFICATIONS = 240;
+const NOTIFICATIONS = 180;
 
 const killAt = (step: FaultStep): Scenario => async ({ world, random }) => {
   const occurrence = SELDOM.has(step) ? 1 : random.between(1, 4);

@@ -13,6 +13,7 @@ import { openIntakePuller } from '../../bus/puller.ts';
 import { trimIntake } from '../../bus/trim.ts';
 import { createDatabase } from '../../db/client.ts';
 import { type FaultPlan, FaultTrigger, watchPool, watchPuller } from './fault_steps.ts';
+import { fleetDefinitions } from './fault_workload.ts';
 import { ingestDeps } from './ingest_setup.ts';
 
 export interface FaultWorkerPlan {
@@ -49,6 +50,7 @@ const usual = ingestDeps({
   pool: watchPool(db.pool, trigger),
   nats,
   signingKey: plan.signingKey,
+  readDefinitions: fleetDefinitions,
 });
 const deps: IngestDeps = {
   ...usual,

@@ -1,7 +1,9 @@
 /** What the fault tests send: a fleet's notifications, some rubbish, and some contradictions. */
 import { makeFleet } from '../../bench/fleet.ts';
 import { SeededRandom } from '../../cli/demo/random.ts';
+import type { DefinitionFile } from '../../meters/definition_compile.ts';
 import type { JsonObject } from '../../meters/json.ts';
+import { shippedDefinitions } from './ingest_setup.ts';
 
 /** A body and what must become of it. */
 export interface Parcel {
@@ -21,6 +23,13 @@ export interface Workload {
 
 const DAY_MS = 86_400_000;
 const ENCODER = new TextEncoder();
+
+/** Those of the shipped definitions that the fleet needs: every process compiles them anew. */
+export async function fleetDefinitions(): Promise<DefinitionFile[]> {
+  return (await shippedDefinitions()).filter(({ name }) => FLEET_DEFINITIONS.test(name));
+}
+
+const FLEET_DEFINITIONS = /^(compute|image|network|object_storage|volume)\.yaml$/;
 
 export function makeWorkload(seed: string, count: number): Workload {
   const random = new SeededRandom(`${seed}/workload`);

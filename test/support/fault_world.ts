@@ -31,8 +31,8 @@ import { type Evidence, findFaults } from './fault_checks.ts';
 import { type FaultChild, startFaultWorker } from './fault_child.ts';
 import { makeModel, type Model } from './fault_model.ts';
 import type { FaultWorkerPlan } from './fault_worker.ts';
-import { type Parcel } from './fault_workload.ts';
-import { ingestDeps, shippedDefinitions } from './ingest_setup.ts';
+import { fleetDefinitions, type Parcel } from './fault_workload.ts';
+import { ingestDeps } from './ingest_setup.ts';
 import { type NatsServer, startNats } from './nats_server.ts';
 import type { PostgresServer } from './postgres.ts';
 
@@ -59,7 +59,7 @@ export interface FaultWorldOptions {
   shards: number;
   /** A migrated database of its own. */
   databaseUrl: string;
-  /** The shipped ones unless given. */
+  /** Those of the fleet unless given. */
   definitions?: readonly DefinitionFile[];
   ackWaitMs?: number;
 }
@@ -85,7 +85,7 @@ export class FaultWorld {
     const [nats, files] = await Promise.all([
       // What is killed is the process, not the machine.
       startNats({ syncInterval: '2m' }),
-      options.definitions ?? shippedDefinitions(),
+      options.definitions ?? fleetDefinitions(),
     ]);
     const nc = await connectBus({ url: nats.url, name: 'fault-test' });
     const jsm: JetStreamManager = await jetstreamManager(nc);
