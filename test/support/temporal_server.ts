@@ -21,6 +21,7 @@ export interface TemporalServer {
 }
 
 const START_TIMEOUT_MS = 60_000;
+const ATTEMPTS = 3;
 
 /** Why no Temporal can be had here, or false if one can. */
 export function temporalSkipReason(): string | false {
@@ -33,8 +34,8 @@ export async function startTemporal(): Promise<TemporalServer> {
   const binary = findTemporal();
   if (binary === null) throw new Error('no Temporal binary');
   const directory = mkdtempSync(join(tmpdir(), 'nepho-temporal-'));
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
+  let port = await freePort();
+  const address = (): string => `127.0.0.1:${port}`;
   let server: ChildProcess | null = null;
   const killNow = (): void => {
     server?.kill('SIGKILL');
@@ -53,7 +54,7 @@ export async function startTemporal(): Promise<TemporalServer> {
       '--sqlite-pragma=synchronous=1',
       '--log-level=error',
     ], { stdio: 'ignore' });
-    await answers(address);
+    await answers(address(), server);
   };
   const kill = async (): Promise<void> => {
     if (server === null || server.exitCode !== null || server.signalCode !== null) return;
@@ -61,9 +62,19 @@ export async function startTemporal(): Promise<TemporalServer> {
     server.kill('SIGKILL');
     await ended;
   };
-  await start();
+  for (let attempt = 1;; attempt += 1) {
+    try {
+      await start();
+      break;
+    } catch (error) {
+      // Somebody may have taken a port between our look and the server's.
+      await kill();
+      if (attempt === ATTEMPTS) throw error;
+      port = await freePort();
+    }
+  }
   return {
-    address,
+    address: address(),
     namespace: 'default',
     start,
     kill,
@@ -75,7 +86,7 @@ export async function startTemporal(): Promise<TemporalServer> {
   };
 }
 
-async function answers(address: string): Promise<void> {
+async function answers(address: string, server: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     try {
@@ -84,7 +95,8 @@ async function answers(address: string): Promise<void> {
       await connection.close();
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      const hasEnded = server.exitCode !== null || server.signalCode !== null;
+      if (hasEnded || Date.now() > deadline) throw error;
       await delay(100);
     }
   }
