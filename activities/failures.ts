@@ -10,7 +10,8 @@ const HALTING = new Set([
   'log_renamed',
   'invariant_broken',
   'signing_key_missing',
-  'signing_key_unknown',
+  'signing_key_unendorsed',
+  'signing_key_retired',
   'database_schema',
   'database_refused',
 ]);
