@@ -132,7 +132,7 @@ function guardedChild(child: ChildProcess, spec: ChildSpec): GuardedChild {
     failure: (state) => failure(spec, state),
     until: async (ready, timeoutMs) => {
       const failed = ended.then((status) => {
-        throw failure(spec, `it ended with status ${status}`);
+        throw failure(spec, `it ended with status ${status}`, true);
       });
       const decided = new AbortController();
       const { signal } = decided;
@@ -151,13 +151,14 @@ function guardedChild(child: ChildProcess, spec: ChildSpec): GuardedChild {
   };
 }
 
-function failure(spec: ChildSpec, state: string): NephoError {
+function failure(spec: ChildSpec, state: string, retryable = false): NephoError {
   const words = lastWords(spec.logFile);
   return new NephoError(
     'process_failed',
     `Cannot run ${spec.name}: ${state}${
       words === '' ? '' : `, saying '${words}'`
     }; see ${spec.logFile}`,
+    { retryable },
   );
 }
 

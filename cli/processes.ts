@@ -14,12 +14,13 @@ interface Part {
 /** Holds the child processes of one system. Nothing that it started outlives it or this process. */
 export class Supervisor {
   readonly #parts: Part[] = [];
-  readonly #onFailure: (error: NephoError) => void;
+  /** Told when a part ends that nobody stopped. */
+  readonly onFailure: (error: NephoError) => void;
   #stopping: Promise<void> | undefined;
 
   /** @param onFailure told when a part ends that nobody stopped */
   constructor(onFailure: (error: NephoError) => void) {
-    this.#onFailure = onFailure;
+    this.onFailure = onFailure;
     process.once('exit', this.#killAll);
   }
 
@@ -32,7 +33,7 @@ export class Supervisor {
     this.#parts.push({ child, graceMs: spec.graceMs ?? GRACE_MS });
     void child.ended.then((status) => {
       if (this.#stopping !== undefined) return;
-      const tellFailure = spec.onFailure ?? this.#onFailure;
+      const tellFailure = spec.onFailure ?? this.onFailure;
       tellFailure(child.failure(`it ended with status ${status}`));
     });
     return child;

@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { type EmbeddedState, homePaths } from './embedded_state.ts';
 import { ownProgram } from './own_program.ts';
+import { isNephoError } from '../meters/errors.ts';
+import type { ChildSpec } from './guarded_child.ts';
 import { choosePort, freePort } from './ports.ts';
 import { startAnnounced } from './announced_child.ts';
 import type { Supervisor } from './processes.ts';
@@ -12,6 +14,7 @@ import type { Supervisor } from './processes.ts';
 const HOST = '127.0.0.1';
 const USUAL_NATS_PORT = 4222;
 const READY_MS = 60_000;
+const START_ATTEMPTS = 3;
 /** PGlite replays its write-ahead log after a crash, on one thread. */
 const PGLITE_READY_MS = 180_000;
 const POLL_MS = 25;
@@ -31,31 +34,31 @@ export interface NatsAddress {
 }
 
 export async function startNats(program: string, options: ServerOptions): Promise<NatsAddress> {
-  const { home, state, supervisor } = options;
+  const { home, state } = options;
   const paths = homePaths(home);
-  const port = await choosePort({
-    usual: state.natsPort ?? USUAL_NATS_PORT,
-    asked: null,
-    host: HOST,
-  });
-  const monitorPort = await freePort(HOST);
   const config = path.join(paths.nats, 'nats.conf');
-  await writeFile(config, natsConfig({ port, monitorPort, state, folder: paths.nats }), {
-    mode: 0o600,
+  return await onFreePorts(async (isFirst) => {
+    const usual = state.natsPort ?? USUAL_NATS_PORT;
+    const port = isFirst
+      ? await choosePort({ usual, asked: null, host: HOST })
+      : await freePort(HOST);
+    const monitorPort = await freePort(HOST);
+    await writeFile(config, natsConfig({ port, monitorPort, state, folder: paths.nats }), {
+      mode: 0o600,
+    });
+    const natsMonitorUrl = `http://${HOST}:${monitorPort}`;
+    await startServer(options.supervisor, {
+      name: 'nats-server',
+      command: program,
+      args: ['-c', config],
+      logFile: path.join(paths.logs, 'nats.log'),
+    }, `${natsMonitorUrl}/healthz`);
+    return {
+      natsUrl: `nats://${USER}:${state.natsPassword}@${HOST}:${port}`,
+      natsMonitorUrl,
+      natsPort: port,
+    };
   });
-  const child = await supervisor.start({
-    name: 'nats-server',
-    command: program,
-    args: ['-c', config],
-    logFile: path.join(paths.logs, 'nats.log'),
-  });
-  const natsMonitorUrl = `http://${HOST}:${monitorPort}`;
-  await child.until((signal) => answers(`${natsMonitorUrl}/healthz`, signal), READY_MS);
-  return {
-    natsUrl: `nats://${USER}:${state.natsPassword}@${HOST}:${port}`,
-    natsMonitorUrl,
-    natsPort: port,
-  };
 }
 
 /**
@@ -81,30 +84,29 @@ authorization { user: ${USER}, password: ${JSON.stringify(options.state.natsPass
 
 /** @returns `host:port` of the frontend */
 export async function startTemporal(program: string, options: ServerOptions): Promise<string> {
-  const { home, supervisor } = options;
-  const paths = homePaths(home);
-  const [port, httpPort] = [await freePort(HOST), await freePort(HOST)];
-  const child = await supervisor.start({
-    name: 'temporal',
-    command: program,
-    args: [
-      'server',
-      'start-dev',
-      '--headless',
-      `--ip=${HOST}`,
-      `--port=${port}`,
-      `--http-port=${httpPort}`,
-      `--db-filename=${paths.temporal}`,
-      // The server's own settings wait for the disk at each step: 21 workflows a second against 41.
-      '--sqlite-pragma=journal_mode=wal',
-      '--sqlite-pragma=synchronous=1',
-      '--log-level=warn',
-    ],
-    logFile: path.join(paths.logs, 'temporal.log'),
+  const paths = homePaths(options.home);
+  return await onFreePorts(async () => {
+    const [port, httpPort] = [await freePort(HOST), await freePort(HOST)];
+    await startServer(options.supervisor, {
+      name: 'temporal',
+      command: program,
+      args: [
+        'server',
+        'start-dev',
+        '--headless',
+        `--ip=${HOST}`,
+        `--port=${port}`,
+        `--http-port=${httpPort}`,
+        `--db-filename=${paths.temporal}`,
+        // Its own settings wait for the disk at each step: 21 workflows a second against 41.
+        '--sqlite-pragma=journal_mode=wal',
+        '--sqlite-pragma=synchronous=1',
+        '--log-level=warn',
+      ],
+      logFile: path.join(paths.logs, 'temporal.log'),
+    }, `http://${HOST}:${httpPort}/api/v1/namespaces/default`);
+    return `${HOST}:${port}`;
   });
-  const namespace = `http://${HOST}:${httpPort}/api/v1/namespaces/default`;
-  await child.until((signal) => answers(namespace, signal), READY_MS);
-  return `${HOST}:${port}`;
 }
 
 /** @returns the database's address, with its password */
@@ -117,6 +119,37 @@ export async function startPGlite({ home, state, supervisor }: ServerOptions): P
     logFile: path.join(paths.logs, 'pglite.log'),
   }, { schema: z.object({ port: z.int() }), timeoutMs: PGLITE_READY_MS });
   return `postgres://${USER}:${state.pglitePassword}@${HOST}:${port}/postgres`;
+}
+
+/**
+ * A port that is free when we look may be another's when the server takes it, and Temporal takes some
+ * that nobody can name to it: then it ends at once, and is started again on others.
+ */
+async function onFreePorts<T>(start: (isFirst: boolean) => Promise<T>): Promise<T> {
+  for (let attempt = 1;; attempt += 1) {
+    try {
+      return await start(attempt === 1);
+    } catch (error) {
+      if (attempt === START_ATTEMPTS || !(isNephoError(error) && error.retryable)) throw error;
+    }
+  }
+}
+
+/** @throws {NephoError} `process_failed`, retryable if it ended before it was ready */
+async function startServer(
+  supervisor: Supervisor,
+  spec: ChildSpec,
+  readyUrl: string,
+): Promise<void> {
+  let isReady = false;
+  const child = await supervisor.start({
+    ...spec,
+    onFailure: (error) => {
+      if (isReady) supervisor.onFailure(error);
+    },
+  });
+  await child.until((signal) => answers(readyUrl, signal), READY_MS);
+  isReady = true;
 }
 
 /** Waits until an address answers as it should, or until nobody waits any more. */
