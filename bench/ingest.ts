@@ -17,6 +17,7 @@ import { connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
 import { INTAKE_STREAM } from '../bus/subjects.ts';
+import { WORKER_NODE_ARGS } from '../cli/own_program.ts';
 import { createDatabase } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { ensurePartitions, partitionSpan } from '../db/partitions.ts';
@@ -187,7 +188,13 @@ class BenchWorker {
 
   static async start(input: BenchWorkerInput): Promise<BenchWorker> {
     const script = fileURLToPath(new URL('./ingest_worker.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(input)], {
+    const child = spawn(process.execPath, [
+      ...WORKER_NODE_ARGS,
+      '--import',
+      'tsx',
+      script,
+      JSON.stringify(input),
+    ], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

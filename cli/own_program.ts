@@ -8,9 +8,19 @@ export interface CommandLine {
   args: string[];
 }
 
+/**
+ * Node's flags for a worker. V8 lets the heap of a busy process grow for as long as the machine has memory;
+ * these keep a worker below 450 MB, and its young generation large enough for a batch.
+ */
+export const WORKER_NODE_ARGS: readonly string[] = [
+  '--max-old-space-size=320',
+  '--max-semi-space-size=48',
+];
+
 /** `nepho <args>`. */
 export function ownCommand(...args: string[]): CommandLine {
-  return run(path.join(PROJECT_DIR, 'cli', 'nepho.mjs'), [], args);
+  const nodeArgs = args[0] === 'worker' ? [...WORKER_NODE_ARGS] : [];
+  return run(path.join(PROJECT_DIR, 'cli', 'nepho.mjs'), nodeArgs, args);
 }
 
 /** A program of ours in TypeScript, its path from the project's folder. */
