@@ -7,8 +7,10 @@ import { natsSkipReason, startNats } from '../support/nats_server.ts';
 test('closeBus() ends a connection whose server is gone', { skip: natsSkipReason() }, async () => {
   const server = await startNats();
   const connection = await connectBus({ url: server.url, name: 'test' });
+  // Listening before it happens: what was told before is not told again.
+  const statuses = connection.status();
   await server.kill();
-  for await (const status of connection.status()) {
+  for await (const status of statuses) {
     if (status.type === 'disconnect') break;
   }
   await closeBus(connection);
