@@ -4,6 +4,7 @@
  * rows into a copy of the same table.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -22,6 +23,7 @@ import { createDatabase } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { ensurePartitions, partitionSpan } from '../db/partitions.ts';
 import { storageReport } from '../db/storage_report.ts';
+import { generateSigningKey } from '../ledger/signer.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { startNats } from '../test/support/nats_server.ts';
 import { startPostgres } from '../test/support/postgres.ts';
@@ -35,6 +37,8 @@ export interface IngestBenchOptions {
   /** How often as many are sent: the first wave is the figure, the others show that memory stays flat. */
   waves: number;
   shards: number;
+  /** Worker processes, which share the shards. */
+  workers: number;
 }
 
 export interface IngestFigures {
@@ -67,20 +71,25 @@ export async function benchIngest(options: IngestBenchOptions, say: Say): Promis
     await ensureIntakeStream(jsm, { shards: options.shards, maxBytes: 2 * 1024 ** 3 });
     const publisher = new IntakePublisher(bus, { shards: options.shards });
     await publishWave(publisher, options, 0);
-    say(`${options.notifications} notifications wait; starting the worker`);
-    const worker = await BenchWorker.start({
+    say(`${options.notifications} notifications wait; starting the workers`);
+    const input: BenchWorkerInput = {
       databaseUrl: postgres.url,
       natsUrl: nats.url,
       temporalAddress: temporal.address,
       shards: options.shards,
-    });
+      maxLegs: Math.ceil(options.shards / options.workers),
+      signingKey: generateSigningKey(),
+    };
+    const workers = await Promise.all(
+      Array.from({ length: options.workers }, () => BenchWorker.start(input)),
+    );
     const waves: Wave[] = [];
     for (let wave = 0; wave < options.waves; wave += 1) {
       if (wave > 0) await publishWave(publisher, options, wave);
-      waves.push(await measureWave(jsm, db.pool, worker));
+      waves.push(await measureWave(jsm, db.pool, workers));
       sayWave(say, wave, waves.at(-1));
     }
-    sayStages(say, await worker.stop());
+    for (const worker of workers) sayStages(say, await worker.stop());
     return await figuresOf(db.pool, waves, say);
   } finally {
     await bus.close();
@@ -110,18 +119,23 @@ async function publishWave(
 }
 
 /** From the moment that the first message is out to the one at which all are acknowledged. */
-async function measureWave(jsm: JetStreamManager, pool: Pool, worker: BenchWorker): Promise<Wave> {
+async function measureWave(
+  jsm: JetStreamManager,
+  pool: Pool,
+  workers: readonly BenchWorker[],
+): Promise<Wave> {
   const before = await countSamples(pool);
   const { state } = await jsm.streams.info(INTAKE_STREAM);
   await until(async () => (await unsettled(jsm)).pending < state.messages);
   const started = performance.now();
   await until(async () => {
-    worker.observeMemory();
+    for (const worker of workers) worker.observeMemory();
     const left = await unsettled(jsm);
     return left.pending + left.unacknowledged === 0;
   });
   const seconds = (performance.now() - started) / 1_000;
-  return { seconds, samples: await countSamples(pool) - before, rssMb: worker.takePeakMb() };
+  const rssMb = Math.max(...workers.map((worker) => worker.takePeakMb()));
+  return { seconds, samples: await countSamples(pool) - before, rssMb };
 }
 
 async function unsettled(
@@ -184,6 +198,7 @@ function sayStages(say: Say, stages: Readonly<Record<string, number>>): void {
 class BenchWorker {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
   #peakKb = 0;
 
   static async start(input: BenchWorkerInput): Promise<BenchWorker> {
@@ -206,6 +221,7 @@ class BenchWorker {
   constructor(child: ChildProcess, lines: AsyncIterator<string>) {
     this.#child = child;
     this.#lines = lines;
+    this.#ended = once(child, 'exit');
     process.once('exit', () => child.kill('SIGKILL'));
   }
 
@@ -223,8 +239,9 @@ class BenchWorker {
   }
 
   async stop(): Promise<Record<string, number>> {
-    this.#child.stdin?.write('stop\n');
+    this.#child.stdin?.end('stop\n');
     const { value } = await this.#lines.next();
+    await this.#ended;
     return (JSON.parse(value as string) as { stages: Record<string, number> }).stages;
   }
 }

@@ -6,11 +6,10 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { Stage } from '../activities/stage_clock.ts';
-import { connectBus } from '../bus/connection.ts';
+import { closeBus, connectBus } from '../bus/connection.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
 import { runWorker } from '../cli/run_worker.ts';
 import { createDatabase } from '../db/client.ts';
-import { generateSigningKey } from '../ledger/signer.ts';
 import { ingestDeps } from '../test/support/ingest_setup.ts';
 
 export interface BenchWorkerInput {
@@ -18,6 +17,9 @@ export interface BenchWorkerInput {
   natsUrl: string;
   temporalAddress: string;
   shards: number;
+  maxLegs: number;
+  /** One for all workers, as in a deployment. */
+  signingKey: string;
 }
 
 async function main(): Promise<void> {
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
     maxBytes: 2 * 1024 ** 3,
   });
   const stages = new Map<Stage, number>();
-  const deps = ingestDeps({ pool: db.pool, nats, signingKey: generateSigningKey() });
+  const deps = ingestDeps({ pool: db.pool, nats, signingKey: input.signingKey });
   deps.log.error = (event, fields) => process.stderr.write(`${event} ${JSON.stringify(fields)}\n`);
   deps.metrics.stages = (_shard, spent) => {
     for (const [stage, milliseconds] of Object.entries(spent) as [Stage, number][]) {
@@ -40,13 +42,14 @@ async function main(): Promise<void> {
     address: input.temporalAddress,
     namespace: 'default',
     shards: input.shards,
+    maxLegs: input.maxLegs,
   });
   process.stdout.write('ready\n');
   for await (const _line of createInterface({ input: process.stdin })) break;
   const cpu = process.cpuUsage();
   await worker.stop();
   process.stdout.write(`${JSON.stringify({ stages: Object.fromEntries(stages), cpu })}\n`);
-  await nats.close();
+  await closeBus(nats);
   await db.close();
 }
 

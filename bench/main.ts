@@ -11,6 +11,7 @@ const { values, positionals } = parseArgs({
     notifications: { type: 'string', default: '25000' },
     waves: { type: 'string', default: '3' },
     shards: { type: 'string', default: '2' },
+    workers: { type: 'string', default: '1' },
     samples: { type: 'string', default: '1000000' },
   },
 });
@@ -21,6 +22,7 @@ const BENCHES: Record<string, () => Promise<object>> = {
       notifications: Number(values.notifications),
       waves: Number(values.waves),
       shards: Number(values.shards),
+      workers: Number(values.workers),
     }, say),
   read: () => benchRead({ samples: Number(values.samples) }, say),
 };

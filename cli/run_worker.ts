@@ -30,6 +30,8 @@ export interface WorkerOptions {
   address: string;
   namespace: string;
   shards: number;
+  /** Legs that this worker runs at once; those of all shards, and one to take over, unless given. */
+  maxLegs?: number;
   /** Seconds a leg lasts, and legs a run has; the defaults of temporal.config.ts unless given. */
   legSeconds?: number;
   legsPerRun?: number;
@@ -68,7 +70,7 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
     ...common,
     taskQueue: TASK_QUEUES.ingest,
     activities: { ...createIngestActivities(deps) },
-    maxConcurrentActivityTaskExecutions: options.shards + 1,
+    maxConcurrentActivityTaskExecutions: options.maxLegs ?? options.shards + 1,
   });
   const workers = [control, ingest];
   const running = workers.map((worker) => worker.run());

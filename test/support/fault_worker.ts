@@ -8,7 +8,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { ingestFailure } from '../../activities/failures.ts';
 import type { IngestDeps } from '../../activities/ingest_deps.ts';
 import { runLeg } from '../../activities/ingest_leg.ts';
-import { connectBus } from '../../bus/connection.ts';
+import { closeBus, connectBus } from '../../bus/connection.ts';
 import { openIntakePuller } from '../../bus/puller.ts';
 import { trimIntake } from '../../bus/trim.ts';
 import { createDatabase } from '../../db/client.ts';
@@ -80,7 +80,7 @@ if (plan.temporal === null) {
   report({ event: 'ready' });
   await Promise.all(Array.from({ length: plan.shards }, (_, shard) => runLegs(shard)));
   report({ event: 'drained' });
-  await nats.close();
+  await closeBus(nats);
   await db.close();
   process.exit(0);
 } else {
