@@ -5,7 +5,7 @@ import { closeBus, connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
 import { intakeShards } from '../bus/streams.ts';
 import { readSyncInterval } from '../bus/sync_interval.ts';
-import { type Bridge, startBridge } from '../collectors/rabbitmq_bridge.ts';
+import { type Bridge, startBridge } from '../collectors/rabbitmq/bridge.ts';
 import { NephoError } from '../meters/errors.ts';
 import { readSettings, type Settings } from './env.ts';
 import { configureLogging, logger } from './logging.ts';

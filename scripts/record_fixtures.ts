@@ -13,7 +13,7 @@ import { connect } from 'amqplib';
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { DEFAULT_EXCHANGES } from '../collectors/rabbitmq_topology.ts';
+import { DEFAULT_EXCHANGES } from '../collectors/rabbitmq/topology.ts';
 import { decodeNotification } from '../meters/notification.ts';
 
 const LOOK_EVERY_MS = 300;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
-import { type Bridge, startBridge } from '../../collectors/rabbitmq_bridge.ts';
+import { type Bridge, startBridge } from '../../collectors/rabbitmq/bridge.ts';
 import { makeWorkload, type Parcel, shuffled } from '../support/fault_workload.ts';
 import { FaultWorld, makeTemplate } from '../support/fault_world.ts';
 import { SeededRandom } from '../../cli/demo/random.ts';

@@ -10,7 +10,7 @@ import { openIntakePuller } from '../../bus/puller.ts';
 import { ensureIntakeStream } from '../../bus/streams.ts';
 import { INTAKE_STREAM, IntakeHeader } from '../../bus/subjects.ts';
 import { trimIntake } from '../../bus/trim.ts';
-import { type Bridge, type BridgeOptions, startBridge } from '../../collectors/rabbitmq_bridge.ts';
+import { type Bridge, type BridgeOptions, startBridge } from '../../collectors/rabbitmq/bridge.ts';
 import { NephoError } from '../../meters/errors.ts';
 import { decodeNotification } from '../../meters/notification.ts';
 import { recordedNotifications } from '../support/fixtures.ts';

@@ -1,5 +1,5 @@
-import type { GapReason, RemarkCode } from '../meters/poll_gap.ts';
-import type { MeterType, Reading } from '../meters/sample.ts';
+import type { GapReason, RemarkCode } from '../../meters/poll_gap.ts';
+import type { MeterType, Reading } from '../../meters/sample.ts';
 
 /**
  * What is polled: a server, an image, a host, an address. Listings bring their units whole, so that one

@@ -1,7 +1,7 @@
 import { type Channel, type ChannelModel, connect, type ConsumeMessage } from 'amqplib';
-import { errorMessage, NephoError } from '../meters/errors.ts';
+import { errorMessage, NephoError } from '../../meters/errors.ts';
 import { amqpUrlForPeople } from './amqp_url.ts';
-import { amqpCode, bindExchange, ensureQueue, type Topology } from './rabbitmq_topology.ts';
+import { amqpCode, bindExchange, ensureQueue, type Topology } from './topology.ts';
 
 export interface SessionOptions {
   /** Of one broker, as amqplib takes it. */

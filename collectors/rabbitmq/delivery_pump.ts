@@ -1,5 +1,5 @@
-import type { PublishOutcome } from '../bus/publisher.ts';
-import type { NephoError } from '../meters/errors.ts';
+import type { PublishOutcome } from '../../bus/publisher.ts';
+import type { NephoError } from '../../meters/errors.ts';
 
 /** Something received that is to be passed on and then settled at its source. */
 export interface PumpOptions<T> {

@@ -1,18 +1,18 @@
 import { randomInt } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
-import type { IntakePublisher, Publication } from '../bus/publisher.ts';
-import { errorMessage, isNephoError, type NephoError } from '../meters/errors.ts';
+import type { IntakePublisher, Publication } from '../../bus/publisher.ts';
+import { errorMessage, isNephoError, type NephoError } from '../../meters/errors.ts';
 import { amqpUrlForPeople, parseAmqpUrl } from './amqp_url.ts';
 import { backoffMs } from './backoff.ts';
 import { DeliveryPump } from './delivery_pump.ts';
-import { RabbitSession } from './rabbitmq_session.ts';
+import { RabbitSession } from './session.ts';
 import {
   DEFAULT_EXCHANGES,
   DEFAULT_PRIORITIES,
   DEFAULT_QUEUE,
   DEFAULT_TOPICS,
   type Topology,
-} from './rabbitmq_topology.ts';
+} from './topology.ts';
 
 /** Structured logging: an event's name and its fields, no payloads. */
 export interface BridgeLog {

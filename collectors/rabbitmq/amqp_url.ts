@@ -1,4 +1,4 @@
-import { NephoError } from '../meters/errors.ts';
+import { NephoError } from '../../meters/errors.ts';
 
 /** Seconds between heartbeats; a broker that is silent for two is taken for lost. */
 const HEARTBEAT_SECONDS = 30;
