@@ -1,5 +1,6 @@
 import type { Pool } from 'undici';
 import { isNephoError, NephoError } from '../../meters/errors.ts';
+import { AbortWatch } from './abort_watch.ts';
 import { CircuitBreaker } from './circuit_breaker.ts';
 import { EndpointGate } from './endpoint_gate.ts';
 import { exchange, openPool } from './exchange.ts';
@@ -31,6 +32,15 @@ interface Endpoint {
   gate: EndpointGate;
   breaker: CircuitBreaker;
   retries: RetryBudget;
+  /** By origin: nearly always one. */
+  pools: Map<string, Pool>;
+}
+
+interface Attempt {
+  pool: Pool;
+  asked: RequestOptions;
+  watch: AbortWatch;
+  nowMs: () => number;
 }
 
 type RequestOptions = Parameters<HttpClient['request']>[1];
@@ -53,35 +63,28 @@ const TROUBLE: ReadonlySet<string> = new Set([
  * requests. The wait for a place is not part of an answer's time.
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const pools = new Map<string, Pool>();
+  const watch = new AbortWatch();
   const endpoints = new Map<string, Endpoint>();
   const clockMs = options.clockMs ?? (() => performance.now());
   const endpointOf = (url: URL): Endpoint =>
-    entry(endpoints, options.endpointOf?.(url) ?? url.origin, () => {
-      const limits = options.limitsOf(url);
-      return {
-        limits,
-        gate: new EndpointGate(limits, clockMs),
-        breaker: new CircuitBreaker({
-          failures: limits.circuitFailures,
-          openMs: limits.circuitMs,
-          clockMs,
-        }),
-        retries: new RetryBudget(),
-      };
-    });
-  const poolOf = (url: URL): Pool =>
-    entry(pools, url.origin, () => openPool(url.origin, options.caCertificate ?? null));
+    entry(
+      endpoints,
+      options.endpointOf?.(url) ?? url.origin,
+      () => newEndpoint(options.limitsOf(url), { watch, clockMs }),
+    );
 
   async function attempt(request: HttpRequest, asked: RequestOptions, url: URL) {
     const endpoint = endpointOf(url);
     const leave = await endpoint.gate.enter(asked.signal);
     try {
-      return await tryOnce(endpoint, request, {
-        pool: poolOf(url),
-        asked,
-        nowMs: options.nowMs,
-      });
+      const { concurrency: connections } = endpoint.limits;
+      const ca = options.caCertificate ?? null;
+      const pool = entry(
+        endpoint.pools,
+        url.origin,
+        () => openPool(url.origin, { connections, ca }),
+      );
+      return await tryOnce(endpoint, request, { pool, asked, watch, nowMs: options.nowMs });
     } finally {
       leave();
     }
@@ -99,15 +102,29 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           const pauseMs = pauseBefore(error, options.random ?? Math.random);
           const again = attempts < limits.attempts && pauseMs !== null && !asked.signal.aborted;
           if (!again || !retries.spend()) throw error;
-          await pause(pauseMs, asked.signal);
+          await pause(pauseMs, asked.signal, watch);
         }
       }
     },
     async close() {
-      const open = [...pools.values()];
-      pools.clear();
+      const open = [...endpoints.values()].flatMap(({ pools }) => [...pools.values()]);
+      endpoints.clear();
       await Promise.all(open.map((pool) => pool.destroy()));
     },
+  };
+}
+
+function newEndpoint(
+  limits: EndpointLimits,
+  { watch, clockMs }: { watch: AbortWatch; clockMs: () => number },
+): Endpoint {
+  const { circuitFailures: failures, circuitMs: openMs } = limits;
+  return {
+    limits,
+    gate: new EndpointGate(limits, { watch, clockMs }),
+    breaker: new CircuitBreaker({ failures, openMs, clockMs }),
+    retries: new RetryBudget(),
+    pools: new Map(),
   };
 }
 
@@ -115,13 +132,14 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 async function tryOnce(
   { limits, breaker }: Endpoint,
   request: HttpRequest,
-  { pool, asked, nowMs }: { pool: Pool; asked: RequestOptions; nowMs: () => number },
+  { pool, asked, watch, nowMs }: Attempt,
 ): Promise<HttpAnswer> {
   const refusedForMs = breaker.refusedForMs();
   if (refusedForMs !== null) throw circuitOpen(request.url, refusedForMs);
   try {
     const answer = await exchange(pool, request, {
       signal: asked.signal,
+      watch,
       timeoutMs: limits.timeoutMs,
       maxBytes: limits.maxBytes,
       nowMs,
@@ -146,15 +164,15 @@ function pauseBefore(error: unknown, random: () => number): number | null {
   return said <= MAX_PAUSE_MS ? Math.max(said, PAUSE_MS) : null;
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function pause(ms: number, signal: AbortSignal, watch: AbortWatch): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      watch.remove(signal, end);
       resolve();
     };
     const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
+    watch.add(signal, end);
   });
 }
 

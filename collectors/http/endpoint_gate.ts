@@ -1,8 +1,15 @@
 import { NephoError } from '../../meters/errors.ts';
+import type { AbortWatch } from './abort_watch.ts';
 
 export interface GateLimits {
   concurrency: number;
   requestsPerSecond: number | null;
+}
+
+export interface GateOptions {
+  watch: AbortWatch;
+  /** Milliseconds that never go back. */
+  clockMs: () => number;
 }
 
 interface Waiter {
@@ -17,6 +24,7 @@ interface Waiter {
  */
 export class EndpointGate {
   readonly #limits: GateLimits;
+  readonly #watch: AbortWatch;
   readonly #clockMs: () => number;
   readonly #waiting: Waiter[] = [];
   readonly #burst: number;
@@ -25,9 +33,9 @@ export class EndpointGate {
   #filledMs: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** @param clockMs milliseconds that never go back */
-  constructor(limits: GateLimits, clockMs: () => number) {
+  constructor(limits: GateLimits, { watch, clockMs }: GateOptions) {
     this.#limits = limits;
+    this.#watch = watch;
     this.#clockMs = clockMs;
     this.#burst = Math.max(1, Math.floor((limits.requestsPerSecond ?? 0) / 20));
     this.#tokens = this.#burst;
@@ -50,9 +58,9 @@ export class EndpointGate {
       };
       const waiter: Waiter = {
         enter: () => resolve(this.#release),
-        leave: () => signal.removeEventListener('abort', onAbort),
+        leave: () => this.#watch.remove(signal, onAbort),
       };
-      signal.addEventListener('abort', onAbort, { once: true });
+      this.#watch.add(signal, onAbort);
       this.#waiting.push(waiter);
       this.#wake();
     });
