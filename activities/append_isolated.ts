@@ -28,6 +28,8 @@ export async function appendIsolated(
     const left = await appendIsolated(writer, {
       ...batch,
       origins: batch.origins.slice(0, middle),
+      // A gap is none if its readings are here, so it is recorded after them.
+      polls: [],
     });
     const right = await appendIsolated(writer, {
       ...batch,

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type {
   PreparedBatch,
   PreparedOrigin,
+  PreparedPollNote,
   PreparedReject,
   PreparedSample,
 } from '../db/prepared_batch.ts';
@@ -9,6 +10,7 @@ import { encodeSampleEntry } from '../ledger/entry.ts';
 import { sampleId } from '../ledger/identity.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { assert } from '../meters/assert.ts';
+import { isPollMessage } from '../meters/poll_message.ts';
 import type { Reading } from '../meters/sample.ts';
 import type { DefinitionsInForce } from './definition_source.ts';
 import type { Known, KnownMetadata, Referred } from './references.ts';
@@ -16,13 +18,20 @@ import { References } from './references.ts';
 import type { CheckSampleSignatures } from './sample_signatures.ts';
 import type { StageClock } from './stage_clock.ts';
 import { acceptedSpan, isReject, reject, understand } from './understand.ts';
-import type { Delivery } from './understand.ts';
+import type { Delivery, Understood } from './understand.ts';
+import { understandPoll } from './understand_poll.ts';
 
 export interface PrepareOptions {
   definitions: DefinitionsInForce;
   /** Canonical UTC timestamp. */
   recordedAt: string;
   nowMs: number;
+}
+
+interface UnderstoodBatch {
+  referred: Referred[];
+  rejects: PreparedReject[];
+  polls: PreparedPollNote[];
 }
 
 /**
@@ -51,10 +60,9 @@ export class BatchPreparer {
   }
 
   async prepare(deliveries: readonly Delivery[], options: PrepareOptions): Promise<PreparedBatch> {
-    const rejects: PreparedReject[] = [];
-    const referred = this.#clock.time(
+    const { referred, rejects, polls } = this.#clock.time(
       'decode',
-      () => this.#understandAll(deliveries, options, rejects),
+      () => this.#understandAll(deliveries, options),
     );
     await this.#clock.timeAsync('dictionaries', () => this.#references.learn());
     const origins = this.#clock.time(
@@ -67,34 +75,39 @@ export class BatchPreparer {
       definitionSetId: options.definitions.definitionSetId,
       origins,
       rejects,
+      polls,
     };
   }
 
-  #understandAll(
-    deliveries: readonly Delivery[],
-    options: PrepareOptions,
-    rejects: PreparedReject[],
-  ): Referred[] {
+  #understandAll(deliveries: readonly Delivery[], options: PrepareOptions): UnderstoodBatch {
     const context = {
       definitions: options.definitions.set,
       source: this.#source,
       span: acceptedSpan(options.nowMs),
       checkSignatures: this.#checkSignatures,
     };
-    const referred: Referred[] = [];
+    const batch: UnderstoodBatch = { referred: [], rejects: [], polls: [] };
     for (const delivery of deliveries) {
-      const understood = understand(delivery, context);
-      if (isReject(understood)) {
-        rejects.push(understood);
+      if (isPollMessage(delivery.bytes)) {
+        const poll = understandPoll(delivery, context);
+        for (const unit of poll.units) this.#refer(unit, batch);
+        batch.rejects.push(...poll.rejects);
+        if (poll.note !== null) batch.polls.push(poll.note);
         continue;
       }
-      try {
-        referred.push(this.#references.refer(understood));
-      } catch (error) {
-        rejects.push(reject(delivery, understood, error));
-      }
+      const understood = understand(delivery, context);
+      if (isReject(understood)) batch.rejects.push(understood);
+      else this.#refer(understood, batch);
     }
-    return referred;
+    return batch;
+  }
+
+  #refer(understood: Understood, batch: UnderstoodBatch): void {
+    try {
+      batch.referred.push(this.#references.refer(understood));
+    } catch (error) {
+      batch.rejects.push(reject(understood.delivery, understood, error));
+    }
   }
 
   #identify(
@@ -121,10 +134,14 @@ export class BatchPreparer {
           options,
         });
       }),
-      bytes: understood.delivery.bytes,
+      // Those of a polled unit are written when somebody asks for them, which is rare.
+      get bytes() {
+        return understood.delivery.bytes;
+      },
       eventType: understood.eventType,
       via: understood.delivery.via,
       streamSequence: understood.delivery.streamSequence,
+      poll: understood.poll,
     };
   }
 

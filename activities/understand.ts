@@ -10,7 +10,7 @@ import type { Notification } from '../meters/notification.ts';
 import type { Reading } from '../meters/sample.ts';
 import { checkStorableText } from '../meters/storable_text.ts';
 import { formatMillis } from '../meters/timestamp.ts';
-import type { PreparedReject } from '../db/prepared_batch.ts';
+import type { PreparedPoll, PreparedReject } from '../db/prepared_batch.ts';
 import type { CheckSampleSignatures } from './sample_signatures.ts';
 
 /** Deliveries after which a message is set aside unread: something in it stops the shard. */
@@ -29,7 +29,7 @@ export interface Delivery {
   fault: NephoError | null;
 }
 
-/** A notification with what the definitions read from it. */
+/** A notification with what the definitions read from it, or a polled unit with its readings. */
 export interface Understood {
   delivery: Delivery;
   /** 32 hexadecimal digits. */
@@ -40,7 +40,9 @@ export interface Understood {
   content: string;
   matched: boolean;
   withoutVolume: number;
-  readings: Reading[];
+  readings: readonly Reading[];
+  /** The cycle that it was polled in, null for a notification. */
+  poll: PreparedPoll | null;
 }
 
 export interface UnderstandContext {
@@ -74,8 +76,7 @@ export function understand(
 ): Understood | PreparedReject {
   let notification: Notification | null = null;
   try {
-    if (delivery.deliveryCount > MAX_DELIVERIES) throw exhausted(delivery);
-    if (delivery.fault !== null) throw delivery.fault;
+    checkDelivery(delivery);
     notification = decodeNotification(delivery.bytes);
     return read(notification, delivery, context);
   } catch (error) {
@@ -83,7 +84,17 @@ export function understand(
   }
 }
 
-export function isReject(value: Understood | PreparedReject): value is PreparedReject {
+/**
+ * Throws for what need not be opened.
+ *
+ * @throws {NephoError} `delivery_exhausted`, `object_missing`
+ */
+export function checkDelivery(delivery: Delivery): void {
+  if (delivery.deliveryCount > MAX_DELIVERIES) throw exhausted(delivery);
+  if (delivery.fault !== null) throw delivery.fault;
+}
+
+export function isReject(value: object): value is PreparedReject {
   return 'reason' in value;
 }
 
@@ -107,6 +118,7 @@ function read(
     matched: extraction.matched,
     withoutVolume: extraction.withoutVolume.length,
     readings: extraction.readings,
+    poll: null,
   };
 }
 
@@ -121,8 +133,8 @@ function readSamples(
   return readPublishedSamples(samples);
 }
 
-/** Canonical timestamps are in the order of their texts. */
-function checkSpan(reading: Reading, { earliest, latest }: AcceptedSpan): void {
+/** Canonical timestamps are in the order of their texts. @throws {NephoError} `timestamp_out_of_range` */
+export function checkSpan(reading: Reading, { earliest, latest }: AcceptedSpan): void {
   if (reading.timestamp >= earliest && reading.timestamp <= latest) return;
   throw new NephoError(
     'timestamp_out_of_range',

@@ -4,6 +4,8 @@ import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
 import type { NephoError } from '../meters/errors.ts';
 import { intakeKey, shardOf, shardOfBytes } from '../meters/intake_key.ts';
 import { decodeNotification } from '../meters/notification.ts';
+import { isPollMessage, pollKey } from '../meters/poll_message.ts';
+import { readPollHead } from '../meters/poll_message_reader.ts';
 import { busError } from './errors.ts';
 import { LargeBodies } from './large_bodies.ts';
 import { IntakeHeader, intakeSubject } from './subjects.ts';
@@ -12,9 +14,11 @@ import { IntakeHeader, intakeSubject } from './subjects.ts';
 export interface Publication {
   bytes: Uint8Array;
   /** What brought it, as in {@link IntakeHeader}. */
-  via: 'rabbitmq' | 'send' | 'demo' | 'http' | 'retry';
+  via: 'rabbitmq' | 'send' | 'demo' | 'http' | 'poll' | 'retry';
   exchange?: string;
   routingKey?: string;
+  /** What it is sharded by, if it is known without opening the body. */
+  key?: string;
   /** Store it even if the stream has just seen the same bytes, as a retry from the quarantine wants. */
   again?: boolean;
 }
@@ -89,7 +93,9 @@ export class IntakePublisher {
   }
 
   async #attempt(publication: Publication): Promise<PublishOutcome> {
-    const shard = shardOfBody(publication.bytes, this.#shards);
+    const shard = publication.key === undefined
+      ? shardOfBody(publication.bytes, this.#shards)
+      : shardOf(publication.key, this.#shards);
     try {
       const ack = this.#large.isLarge(publication.bytes)
         ? await this.#publishLarge(publication, shard)
@@ -136,6 +142,7 @@ export class IntakePublisher {
 export function shardOfBody(bytes: Uint8Array, shards: number): number {
   if (shards === 1) return 0;
   try {
+    if (isPollMessage(bytes)) return shardOf(pollKey(readPollHead(bytes)), shards);
     return shardOf(intakeKey(decodeNotification(bytes)), shards);
   } catch {
     return shardOfBytes(bytes, shards);

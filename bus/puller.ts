@@ -48,8 +48,8 @@ export interface IntakePuller {
   close(): Promise<void>;
 }
 
-/** Bytes of a batch; a message that would exceed it opens the next one. */
-const MAX_BATCH_BYTES = 64 * 1024 * 1024;
+/** Bytes of a batch, which bounds its samples: a poll message has hundreds. What exceeds it opens the next one. */
+const MAX_BATCH_BYTES = 6 * 1024 * 1024;
 /** How much longer than the server we wait for its word that the time is up. */
 const GRACE_MS = 2_000;
 /** Delay of a message whose object could not be read just now. */

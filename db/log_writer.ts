@@ -14,6 +14,7 @@ import { databaseError } from './errors.ts';
 import { insertBatch, sortOrigins } from './insert_batch.ts';
 import type { LogHead } from './log_head.ts';
 import type { AppendOutcome, PreparedBatch } from './prepared_batch.ts';
+import { recordPolls } from './record_polls.ts';
 
 /** An entry of the log that is not a sample. */
 export interface LogRecord {
@@ -73,6 +74,7 @@ export class LogWriter {
       const sorted = await sortOrigins(tx, batch);
       const leaves = sorted.fresh.flatMap((one) => one.samples.map((sample) => sample.leaf));
       const quarantined = await insertBatch(tx, head, batch, sorted);
+      await recordPolls(tx, head.logId, batch, sorted.fresh);
       await this.#extend(tx, leaves, {
         originsCount: head.originsCount + sorted.fresh.length,
         recordedAt: leaves.length > 0 ? batch.recordedAt : head.recordedAt,

@@ -2,6 +2,8 @@
  * What the ingest hands to the store: everything that can be computed before the log's lock is taken.
  */
 
+import type { PollEnd, PollGap, PollHead } from '../meters/poll_message.ts';
+
 /** A sample that knows its identity and its leaf, but not yet its place in the log. */
 export interface PreparedSample {
   /** 32 lower-case hexadecimal digits. */
@@ -21,7 +23,16 @@ export interface PreparedSample {
 /** `origins.outcome`: what a notification came to. */
 export const ORIGIN_OUTCOMES = { samples: 1, unmatched: 2, without_volume: 3 } as const;
 
-/** A notification that was understood. */
+/** Of a polled unit: the cycle that it was read in. */
+export interface PreparedPoll {
+  head: PollHead;
+  pollster: string;
+  unit: string;
+  /** The meters of its samples, in their order. */
+  meters: readonly string[];
+}
+
+/** A notification that was understood, or a unit that was polled. */
 export interface PreparedOrigin {
   /** 32 hexadecimal digits: the first 16 bytes of SHA-256 over source and origin. */
   key: string;
@@ -34,10 +45,12 @@ export interface PreparedOrigin {
   matched: boolean;
   samples: PreparedSample[];
   /** The bytes as received, for the quarantine should the content be in conflict with a former one. */
-  bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   eventType: string;
   via: string | null;
   streamSequence: number | null;
+  /** Null for a notification. */
+  poll: PreparedPoll | null;
 }
 
 /** A message that was not understood, kept as it came. */
@@ -53,15 +66,28 @@ export interface PreparedReject {
   streamSequence: number | null;
 }
 
+/** A gap with the key of the origin that closes it: 32 hexadecimal digits. */
+export interface PreparedGap extends PollGap {
+  key: string;
+}
+
+/** What a poll message says beside its readings. */
+export interface PreparedPollNote {
+  head: PollHead;
+  gaps: PreparedGap[];
+  end: PollEnd | null;
+}
+
 export interface PreparedBatch {
   /** Canonical UTC timestamp: when this batch entered the log. */
   recordedAt: string;
   definitionSetId: number;
   origins: PreparedOrigin[];
   rejects: PreparedReject[];
+  polls: PreparedPollNote[];
 }
 
-/** What became of a batch. `messages` = origins stored + duplicates + conflicts + quarantined. */
+/** What became of a batch. Notifications and units = origins stored + duplicates + conflicts + quarantined. */
 export interface AppendOutcome {
   samples: number;
   origins: number;

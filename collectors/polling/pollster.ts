@@ -45,6 +45,8 @@ export interface Discovery<Data = unknown> {
    * @throws {NephoError} a {@link GapReason} as its code
    */
   discover(context: PollContext, parameter: string): AsyncIterable<readonly Unit<Data>[]>;
+  /** The unit that a static resource of polling.yaml stands for; null if it is none of this discovery. */
+  resource?(text: string): Unit<Data> | null;
 }
 
 /** Reads the meters of one unit. */
@@ -59,8 +61,8 @@ export interface Pollster<Data = unknown> {
    *
    * Readings that share metadata share one object, which is then sent once.
    *
-   * @throws {NephoError} a {@link GapReason} as its code; one that is not retryable sets the unit aside
-   * for an hour
+   * @throws {NephoError} a {@link GapReason} as its code; `forbidden` and `request_refused` set the unit
+   * aside for an hour
    */
   poll(unit: Unit<Data>, context: PollContext): readonly Reading[] | Promise<readonly Reading[]>;
   /** The readings as they were at a time that has passed; only where the source remembers. */

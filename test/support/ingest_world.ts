@@ -80,6 +80,11 @@ export class IngestWorld {
     }
   }
 
+  /** Puts one message into the intake, as a polling worker does. */
+  async publishPoll(bytes: Uint8Array): Promise<void> {
+    await this.#publisher.publish({ bytes, via: 'poll', again: true });
+  }
+
   /** What the signing activity is wired with, at a time that starts at {@link nowMs}. */
   deps(changes: Partial<IngestDeps> = {}): IngestDeps {
     const base = ingestDeps({

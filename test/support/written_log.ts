@@ -73,7 +73,7 @@ export class WrittenLog {
     for (const notification of notifications) {
       origins.push(await this.#prepare(notification, { recordedAt, definitions }));
     }
-    return await this.#writer.append({ recordedAt, definitionSetId, origins, rejects });
+    return await this.#writer.append({ recordedAt, definitionSetId, origins, rejects, polls: [] });
   }
 
   async #prepare(
@@ -96,6 +96,7 @@ export class WrittenLog {
       eventType,
       via: 'send',
       streamSequence: null,
+      poll: null,
     };
   }
 

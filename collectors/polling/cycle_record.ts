@@ -1,0 +1,73 @@
+import { errorMessage, isNephoError } from '../../meters/errors.ts';
+import { type GapReason, isGapReason, type RemarkCode } from '../../meters/poll_gap.ts';
+import type { GapMeter, PollGap, PollRemark } from '../../meters/poll_message.ts';
+import type { SelectedPollster } from './selection.ts';
+
+/** Remarks that are kept word for word; the others are counted. */
+const REMARKS_KEPT = 50;
+export const DETAIL_LENGTH = 300;
+
+/** Why something could not be read: what the error says, in the words of coverage. */
+export interface Failure {
+  reason: GapReason;
+  detail: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  const reason = isNephoError(error) && isGapReason(error.code) ? error.code : 'pollster_failed';
+  return { reason, detail: storable(errorMessage(error)) };
+}
+
+/** What PostgreSQL can keep of a text that an endpoint may have had a hand in. */
+export function storable(text: string): string {
+  return text.slice(0, DETAIL_LENGTH).replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
+/** What a cycle notes down beside its readings. */
+export class CycleRecord {
+  readonly remarkCounts: Partial<Record<RemarkCode, number>> = {};
+  readonly remarks: PollRemark[] = [];
+  readonly gapCounts: Partial<Record<GapReason, number>> = {};
+  samples = 0;
+  units = 0;
+  missing = 0;
+
+  remark(code: RemarkCode, unit: string | null, detail: string): void {
+    this.remarkCounts[code] = (this.remarkCounts[code] ?? 0) + 1;
+    if (this.remarks.length < REMARKS_KEPT) {
+      this.remarks.push({ code, unit, detail: storable(detail) });
+    }
+  }
+
+  gap(gap: PollGap): void {
+    const readings = gap.units * gap.meters.length;
+    this.gapCounts[gap.reason] = (this.gapCounts[gap.reason] ?? 0) + readings;
+    this.missing += readings;
+  }
+}
+
+/**
+ * The meters that a pollster's units are expected to give: those that this source has seen from it, so that
+ * what a cloud never offers is not missing in every cycle; all that it declares before it has given any.
+ */
+export class SeenMeters {
+  readonly #seen = new Map<string, Set<string>>();
+
+  note(pollster: string, meter: string): void {
+    let seen = this.#seen.get(pollster);
+    if (seen === undefined) this.#seen.set(pollster, seen = new Set());
+    seen.add(meter);
+  }
+
+  expected({ pollster, meters }: SelectedPollster): GapMeter[] {
+    const seen = this.#seen.get(pollster.name);
+    const expected = meters.filter(({ name }) => isSeen(name, seen));
+    return (expected.length > 0 ? expected : meters).map(({ name, type }) => ({ name, type }));
+  }
+}
+
+function isSeen(declared: string, seen: ReadonlySet<string> | undefined): boolean {
+  if (seen === undefined) return true;
+  if (!declared.endsWith('*')) return seen.has(declared);
+  return [...seen].some((meter) => meter.startsWith(declared.slice(0, -1)));
+}

@@ -1,0 +1,375 @@
+/** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
+import type { GapReason } from '../../meters/poll_gap.ts';
+import type { PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
+import { assert } from '../../meters/assert.ts';
+import { NephoError } from '../../meters/errors.ts';
+import type { Reading } from '../../meters/sample.ts';
+import { formatMillis } from '../../meters/timestamp.ts';
+import { CycleRecord, type Failure, failureOf, storable } from './cycle_record.ts';
+import { Outbox, type OutboxPorts } from './outbox.ts';
+import type { PollContext, Unit } from './pollster.ts';
+import type { CollectorRegistry } from './registry.ts';
+import { type Feed, type MeterSelection, type SelectedPollster, selectFeeds } from './selection.ts';
+import type { SourceMemory } from './source_memory.ts';
+
+/** What a source asks of a cycle. */
+export interface CycleSource {
+  selection: MeterSelection;
+  discovery: readonly string[];
+  resources: readonly string[];
+  /** Units polled at the same time. */
+  concurrency: number;
+  expect: readonly { meter: string; atLeast: number }[];
+}
+
+export interface CyclePorts extends OutboxPorts {
+  registry: CollectorRegistry;
+  memory: SourceMemory;
+  /** True if this group polls the unit. */
+  isOurs(unit: string): boolean;
+  /** Units that a pollster had in the last cycle that could list them, null if none is known. */
+  lastDiscovered(pollster: string): number | null;
+  /** Requests made so far by what the registry's collectors share. */
+  requests(): number;
+  nowMs(): number;
+  /** Aborted when the cycle's time is up or the worker ends. */
+  signal: AbortSignal;
+}
+
+/** What a cycle came to: small enough to be returned through Temporal. */
+export interface CycleReceipt {
+  cycle: string;
+  units: number;
+  samples: number;
+  /** Readings that are missing, in all and by reason. */
+  missing: number;
+  gaps: Partial<Record<GapReason, number>>;
+  remarks: Partial<Record<string, number>>;
+  requests: number;
+  started_at: string;
+  ended_at: string;
+}
+
+const SKEW_MS = 300_000;
+
+/** @throws {NephoError} what the intake answers; what endpoints answer is recorded instead */
+export async function runCycle(
+  head: PollHead,
+  source: CycleSource,
+  ports: CyclePorts,
+): Promise<CycleReceipt> {
+  return await new Cycle(head, source, ports).run();
+}
+
+/** A pollster in this cycle. */
+interface Poller extends SelectedPollster {
+  context: PollContext;
+}
+
+class Cycle {
+  readonly #head: PollHead;
+  readonly #source: CycleSource;
+  readonly #ports: CyclePorts;
+  readonly #outbox: Outbox;
+  readonly #record = new CycleRecord();
+  readonly #outcomes: PollsterOutcome[] = [];
+  readonly #polling = new Set<Promise<void>>();
+  readonly #samplesOf = new Map<string, number>();
+  readonly #startedMs: number;
+  readonly #requestsBefore: number;
+  readonly #timeIsUp: Promise<never>;
+
+  constructor(head: PollHead, source: CycleSource, ports: CyclePorts) {
+    this.#head = head;
+    this.#source = source;
+    this.#ports = ports;
+    this.#outbox = new Outbox(head, ports);
+    this.#startedMs = ports.nowMs();
+    this.#requestsBefore = ports.requests();
+    this.#timeIsUp = rejectionOf(ports.signal);
+  }
+
+  async run(): Promise<CycleReceipt> {
+    const feeds = selectFeeds(this.#ports.registry.pollsters, this.#source);
+    const listings = feeds.map((feed) => this.#runFeed(feed));
+    // All are waited for, so that none goes on behind the end of the cycle.
+    const outcomes = await Promise.allSettled(listings);
+    await Promise.all(this.#polling);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    this.#checkExpectations(feeds);
+    return await this.#end();
+  }
+
+  async #runFeed(feed: Feed): Promise<void> {
+    const pollers = feed.selected.map((selected) => ({
+      ...selected,
+      context: this.#contextFor(selected.pollster.name),
+    }));
+    const seen = new Set<string>();
+    let discovered = 0;
+    let failure: Failure | null = null;
+    try {
+      for await (const page of this.#pages(feed)) {
+        for (const unit of page) {
+          if (seen.has(unit.id)) {
+            this.#record.remark('listed_twice', unit.id, `'${feed.discovery}' named it twice`);
+            continue;
+          }
+          seen.add(unit.id);
+          if (!this.#ports.isOurs(unit.id)) continue;
+          discovered += 1;
+          for (const poller of pollers) await this.#take(poller, unit);
+        }
+        await this.#room();
+      }
+    } catch (error) {
+      if (error instanceof IntakeRefused) throw error.cause;
+      failure = this.#signalFailure() ?? failureOf(error);
+    }
+    for (const poller of pollers) this.#endListing(poller, discovered, failure);
+  }
+
+  /** Static resources are polled instead of what would be discovered, as in Ceilometer. */
+  async *#pages(feed: Feed): AsyncIterable<readonly Unit[]> {
+    const discovery = this.#ports.registry.discovery(feed.discovery);
+    const resources = this.#source.resources
+      .map((text) => discovery.resource?.(text) ?? null)
+      .filter((unit) => unit !== null);
+    if (resources.length > 0) {
+      yield resources;
+      return;
+    }
+    const pages = discovery.discover(this.#contextFor(feed.discovery), feed.parameter)
+      [Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { done, value } = await this.#inTime(pages.next());
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      // Not awaited: it may be the one that does not end.
+      void Promise.resolve(pages.return?.()).catch(() => {});
+    }
+  }
+
+  /** A pollster of the deployer's that does not look at the signal must not hold up the cycle. */
+  async #inTime<Result>(work: Promise<Result>): Promise<Result> {
+    return await Promise.race([work, this.#timeIsUp]);
+  }
+
+  /** Polls a unit: at once if that takes no waiting, else beside others, of which there are only so many. */
+  async #take(poller: Poller, unit: Unit): Promise<void> {
+    const { pollster } = poller;
+    const nowMs = this.#ports.nowMs();
+    const aside = this.#ports.memory.setAside.get(pollster.name, unit.id, nowMs);
+    if (aside !== null) {
+      this.#miss(poller, unit.id, {
+        reason: 'set_aside',
+        detail: `${aside.reason}, asked again at ${formatMillis(aside.untilMs)}: ${aside.detail}`,
+      });
+      return;
+    }
+    if (this.#ports.signal.aborted) {
+      this.#miss(poller, unit.id, outOfTime());
+      return;
+    }
+    let readings: ReturnType<typeof pollster.poll>;
+    try {
+      readings = pollster.poll(unit, poller.context);
+    } catch (error) {
+      this.#fail(poller, unit.id, error);
+      return;
+    }
+    if (!(readings instanceof Promise)) {
+      this.#keep(poller, unit.id, readings);
+      return;
+    }
+    const polled = this.#inTime(readings)
+      .then((all) => this.#keep(poller, unit.id, all))
+      .catch((error: unknown) => this.#fail(poller, unit.id, error))
+      .finally(() => this.#polling.delete(polled));
+    this.#polling.add(polled);
+    while (this.#polling.size >= this.#source.concurrency) await Promise.race(this.#polling);
+    await this.#room();
+  }
+
+  async #room(): Promise<void> {
+    try {
+      await this.#outbox.room();
+    } catch (cause) {
+      throw new IntakeRefused(cause);
+    }
+  }
+
+  #keep({ pollster }: Poller, unit: string, readings: readonly Reading[]): void {
+    const wanted = readings.filter(({ meter }) => this.#source.selection.matches(meter));
+    if (wanted.length === 0) return;
+    for (const reading of wanted) this.#look(pollster.name, unit, reading);
+    this.#outbox.addUnit({ pollster: pollster.name, unit, readings: wanted });
+    this.#record.units += 1;
+    this.#record.samples += wanted.length;
+  }
+
+  #look(pollster: string, unit: string, reading: Reading): void {
+    const { meter, type, resource_id, volume, timestamp } = reading;
+    const { memory } = this.#ports;
+    memory.seenMeters.note(pollster, meter);
+    this.#samplesOf.set(meter, (this.#samplesOf.get(meter) ?? 0) + 1);
+    if (type === 'cumulative' && memory.counters.wentBack(meter, resource_id, volume)) {
+      this.#record.remark('counter_reset', unit, `'${meter}' of '${resource_id}' is now ${volume}`);
+    }
+    const skewMs = Math.abs(Date.parse(`${timestamp.slice(0, 23)}Z`) - this.#ports.nowMs());
+    if (skewMs > SKEW_MS) {
+      this.#record.remark('clock_skew', unit, `'${meter}' was read at ${timestamp}`);
+    }
+  }
+
+  #fail(poller: Poller, unit: string, error: unknown): void {
+    const failure = this.#signalFailure() ?? failureOf(error);
+    this.#ports.memory.setAside.note(
+      poller.pollster.name,
+      unit,
+      failure,
+      this.#ports.nowMs(),
+    );
+    this.#miss(poller, unit, failure);
+  }
+
+  #miss(poller: Poller, unit: string, failure: Failure): void {
+    this.#addGap({
+      pollster: poller.pollster.name,
+      unit,
+      units: 1,
+      meters: this.#ports.memory.seenMeters.expected(poller),
+      partial: false,
+      ...failure,
+    });
+  }
+
+  #endListing(poller: Poller, discovered: number, failure: Failure | null): void {
+    const { pollster } = poller;
+    const meters = this.#ports.memory.seenMeters.expected(poller);
+    this.#outcomes.push({ name: pollster.name, discovered, listed: failure === null, meters });
+    if (failure === null) return;
+    const last = this.#ports.lastDiscovered(pollster.name);
+    const units = last === null ? 1 : last - discovered;
+    if (units <= 0) return;
+    const count = last === null ? 'how many is not known' : `${last} were there before`;
+    this.#addGap({
+      pollster: pollster.name,
+      unit: null,
+      units,
+      meters,
+      partial: false,
+      reason: failure.reason,
+      detail: storable(`Listed ${discovered}, ${count}: ${failure.detail}`),
+    });
+  }
+
+  /** Only what was listed to its end can be too few. */
+  #checkExpectations(feeds: readonly Feed[]): void {
+    if (this.#head.group !== 0) return;
+    for (const { meter, atLeast } of this.#source.expect) {
+      const selected = feeds.flatMap((feed) => feed.selected)
+        .find(({ meters }) => meters.some(({ name }) => name === meter));
+      const outcome = this.#outcomes.find(({ name }) => name === selected?.pollster.name);
+      const samples = this.#samplesOf.get(meter) ?? 0;
+      if (selected === undefined || outcome?.listed !== true || samples >= atLeast) continue;
+      this.#addGap({
+        pollster: selected.pollster.name,
+        unit: null,
+        units: atLeast - samples,
+        meters: selected.meters.filter(({ name }) => name === meter)
+          .map(({ name, type }) => ({ name, type })),
+        partial: false,
+        reason: 'below_expectation',
+        detail: `Got ${samples} of '${meter}', at least ${atLeast} are expected`,
+      });
+    }
+  }
+
+  #addGap(gap: Parameters<Outbox['addGap']>[0]): void {
+    this.#record.gap(gap);
+    this.#outbox.addGap(gap);
+  }
+
+  #contextFor(pollster: string): PollContext {
+    return {
+      cycle: this.#head.cycle,
+      signal: this.#ports.signal,
+      now: () => formatMillis(this.#ports.nowMs()),
+      wants: (meter) => this.#source.selection.matches(meter),
+      missing: (unit, meter, reason, detail) =>
+        this.#addGap({
+          pollster,
+          unit,
+          units: 1,
+          meters: [{ name: meter, type: this.#typeOf(pollster, meter) }],
+          partial: true,
+          reason,
+          detail: storable(detail),
+        }),
+      remark: (code, unit, detail) => this.#record.remark(code, unit, detail),
+    };
+  }
+
+  #typeOf(pollster: string, meter: string): Reading['type'] {
+    const found = this.#ports.registry.pollsters.find(({ name }) => name === pollster);
+    return found?.meters.find(({ name }) => name === meter)?.type ?? 'gauge';
+  }
+
+  /** When the time is up every request fails; that is the reason then. */
+  #signalFailure(): Failure | null {
+    return this.#ports.signal.aborted ? outOfTime() : null;
+  }
+
+  async #end(): Promise<CycleReceipt> {
+    const started_at = formatMillis(this.#startedMs);
+    const ended_at = formatMillis(this.#ports.nowMs());
+    const requests = this.#ports.requests() - this.#requestsBefore;
+    assert(requests >= 0, 'requests are counted upwards');
+    const record = this.#record;
+    await this.#outbox.end({
+      started_at,
+      ended_at,
+      pollsters: this.#outcomes,
+      requests,
+      remark_counts: record.remarkCounts,
+      remarks: record.remarks,
+    });
+    return {
+      cycle: this.#head.cycle,
+      units: record.units,
+      samples: record.samples,
+      missing: record.missing,
+      gaps: record.gapCounts,
+      remarks: record.remarkCounts,
+      requests,
+      started_at,
+      ended_at,
+    };
+  }
+}
+
+/** The intake does not take what was read: the end of the attempt, and no fault of an endpoint. */
+class IntakeRefused extends NephoError {
+  constructor(cause: unknown) {
+    super('intake_refused', 'Cannot put readings into the intake', { cause, retryable: true });
+  }
+}
+
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  const rejected = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new NephoError('timeout', outOfTime().detail));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  // Whoever waits for it meets it; nobody may be waiting.
+  rejected.catch(() => {});
+  return rejected;
+}
+
+function outOfTime(): Failure {
+  return { reason: 'timeout', detail: 'The time of the cycle was up' };
+}

@@ -1,0 +1,59 @@
+import type { Pollster, PollsterMeter } from './pollster.ts';
+
+/** What a source asks for: compiled patterns of its `meters`. */
+export interface MeterSelection {
+  matches(meter: string): boolean;
+  /** For a declared name that ends in `*`: whether a name that begins so may match. */
+  mayMatch(declared: string): boolean;
+}
+
+export interface SelectedPollster {
+  pollster: Pollster;
+  /** Those of its meters that the source wants. */
+  meters: readonly PollsterMeter[];
+}
+
+/** Pollsters that are fed by the same listing. */
+export interface Feed {
+  /** `name` of the discovery. */
+  discovery: string;
+  parameter: string;
+  selected: SelectedPollster[];
+}
+
+/**
+ * The pollsters that give what a source wants, by the listing that feeds them. A discovery that the
+ * source names replaces the pollster's own of the same name, parameter and all: one of another name
+ * would bring units that the pollster cannot read.
+ */
+export function selectFeeds(
+  pollsters: readonly Pollster[],
+  source: { selection: MeterSelection; discovery: readonly string[] },
+): Feed[] {
+  const named = source.discovery.map(splitDiscovery);
+  const feeds = new Map<string, Feed>();
+  for (const pollster of pollsters) {
+    const meters = pollster.meters.filter(({ name }) => wanted(source.selection, name));
+    if (meters.length === 0) continue;
+    const own = splitDiscovery(pollster.discovery);
+    const replaced = named.filter(({ discovery }) => discovery === own.discovery);
+    for (const { discovery, parameter } of replaced.length > 0 ? replaced : [own]) {
+      const key = `${discovery}:${parameter}`;
+      const feed = feeds.get(key) ?? { discovery, parameter, selected: [] };
+      feeds.set(key, feed);
+      feed.selected.push({ pollster, meters });
+    }
+  }
+  return [...feeds.values()];
+}
+
+function wanted(selection: MeterSelection, declared: string): boolean {
+  return declared.endsWith('*') ? selection.mayMatch(declared) : selection.matches(declared);
+}
+
+function splitDiscovery(text: string): { discovery: string; parameter: string } {
+  const colon = text.indexOf(':');
+  return colon === -1
+    ? { discovery: text, parameter: '' }
+    : { discovery: text.slice(0, colon), parameter: text.slice(colon + 1) };
+}
