@@ -89,30 +89,50 @@ async function countReceived(
   units: readonly PreparedOrigin[],
   cycles: Cycles,
 ): Promise<void> {
-  const counts = new Map<string, { cycleId: bigint; meter: string; samples: number }>();
+  const samples = new Tally();
+  const stored = new Tally();
   for (const { poll } of units) {
     if (poll === null) continue;
     const { cycleId } = cycleOf(cycles, poll.head);
-    for (const meter of poll.meters) {
-      const key = `${cycleId} ${meter}`;
-      const count = counts.get(key);
-      if (count === undefined) counts.set(key, { cycleId, meter, samples: 1 });
-      else count.samples += 1;
-    }
+    stored.count(cycleId, poll.pollster);
+    for (const meter of poll.meters) samples.count(cycleId, meter);
   }
-  if (counts.size === 0) return;
-  const rows = [...counts.values()];
   await tx.query({
     name: 'count_polled',
     text: `INSERT INTO poll_coverage AS c (cycle_id, meter, received)
            SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[])
            ON CONFLICT (cycle_id, meter) DO UPDATE SET received = c.received + excluded.received`,
-    values: [
-      rows.map((row) => row.cycleId),
-      rows.map((row) => row.meter),
-      rows.map((row) => row.samples),
-    ],
+    values: samples.columns(),
   });
+  await tx.query({
+    name: 'count_polled_units',
+    text: `INSERT INTO poll_units AS u (cycle_id, pollster, units)
+           SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[])
+           ON CONFLICT (cycle_id, pollster) DO UPDATE SET units = u.units + excluded.units`,
+    values: stored.columns(),
+  });
+}
+
+/** Counts by cycle and name. */
+class Tally {
+  readonly #counts = new Map<bigint, Map<string, number>>();
+
+  count(cycleId: bigint, name: string): void {
+    let names = this.#counts.get(cycleId);
+    if (names === undefined) this.#counts.set(cycleId, names = new Map());
+    names.set(name, (names.get(name) ?? 0) + 1);
+  }
+
+  columns(): [bigint[], string[], number[]] {
+    const rows = [...this.#counts].flatMap(([cycleId, names]) =>
+      [...names].map(([name, count]) => ({ cycleId, name, count }))
+    );
+    return [
+      rows.map((row) => row.cycleId),
+      rows.map((row) => row.name),
+      rows.map((row) => row.count),
+    ];
+  }
 }
 
 /** Of gaps there are few, so the units are looked up in them and not the other way round. */
@@ -209,7 +229,12 @@ async function endCycle(
   await tx.query({
     name: 'end_poll_cycle',
     text: `UPDATE poll_cycles SET started_at = least(started_at, $2), ended_at = $3,
-             requests = requests + $4, pollsters = $5, remark_counts = $6, remarks = $7
+             requests = requests + $4, remark_counts = $6, remarks = $7,
+             pollsters = $5::jsonb || coalesce((
+               SELECT jsonb_agg(old) FROM jsonb_array_elements(pollsters) AS old
+               WHERE NOT EXISTS (
+                 SELECT 1 FROM jsonb_array_elements($5::jsonb) AS new
+                 WHERE new->>'name' = old->>'name')), '[]')
            WHERE cycle_id = $1`,
     values: [
       cycleId,

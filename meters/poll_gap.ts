@@ -43,6 +43,8 @@ export const GAP_REASONS = [
   'worker_away',
   /** The cycle was not begun since the one before still ran. */
   'overlap_skipped',
+  /** An operator had paused the source. */
+  'paused',
   /** Fewer resources than the source is expected to have. */
   'below_expectation',
 ] as const;

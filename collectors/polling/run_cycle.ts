@@ -1,6 +1,6 @@
 /** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
 import type { GapReason } from '../../meters/poll_gap.ts';
-import type { PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
+import type { PollGap, PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
 import { assert } from '../../meters/assert.ts';
 import { NephoError } from '../../meters/errors.ts';
 import type { Reading } from '../../meters/sample.ts';
@@ -20,6 +20,8 @@ export interface CycleSource {
   /** Units polled at the same time. */
   concurrency: number;
   expect: readonly { meter: string; atLeast: number }[];
+  /** Ask how things were at the cycle's time, of those that remember; what fails is no new gap. */
+  fromHistory: boolean;
 }
 
 export interface CyclePorts extends OutboxPorts {
@@ -90,7 +92,11 @@ class Cycle {
   }
 
   async run(): Promise<CycleReceipt> {
-    const feeds = selectFeeds(this.#ports.registry.pollsters, this.#source);
+    const { pollsters } = this.#ports.registry;
+    const usable = this.#source.fromHistory
+      ? pollsters.filter((pollster) => pollster.pollAt !== undefined)
+      : pollsters;
+    const feeds = selectFeeds(usable, this.#source);
     const listings = feeds.map((feed) => this.#runFeed(feed));
     // All are waited for, so that none goes on behind the end of the cycle.
     const outcomes = await Promise.allSettled(listings);
@@ -139,8 +145,8 @@ class Cycle {
       yield resources;
       return;
     }
-    const pages = discovery.discover(this.#contextFor(feed.discovery), feed.parameter)
-      [Symbol.asyncIterator]();
+    const listing = discovery.discover(this.#contextFor(feed.discovery), feed.parameter);
+    const pages = listing[Symbol.asyncIterator]();
     try {
       for (;;) {
         const { done, value } = await this.#inTime(pages.next());
@@ -176,7 +182,9 @@ class Cycle {
     }
     let readings: ReturnType<typeof pollster.poll>;
     try {
-      readings = pollster.poll(unit, poller.context);
+      readings = this.#source.fromHistory
+        ? pollster.pollAt?.(unit, this.#head.cycle, poller.context) ?? []
+        : pollster.poll(unit, poller.context);
     } catch (error) {
       this.#fail(poller, unit.id, error);
       return;
@@ -219,6 +227,7 @@ class Cycle {
     if (type === 'cumulative' && memory.counters.wentBack(meter, resource_id, volume)) {
       this.#record.remark('counter_reset', unit, `'${meter}' of '${resource_id}' is now ${volume}`);
     }
+    if (this.#source.fromHistory) return;
     const skewMs = Math.abs(Date.parse(`${timestamp.slice(0, 23)}Z`) - this.#ports.nowMs());
     if (skewMs > SKEW_MS) {
       this.#record.remark('clock_skew', unit, `'${meter}' was read at ${timestamp}`);
@@ -289,8 +298,9 @@ class Cycle {
     }
   }
 
-  #addGap(gap: Parameters<Outbox['addGap']>[0]): void {
+  #addGap(gap: PollGap): void {
     this.#record.gap(gap);
+    if (this.#source.fromHistory) return;
     this.#outbox.addGap(gap);
   }
 

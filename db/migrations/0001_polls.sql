@@ -44,9 +44,17 @@ CREATE TABLE "poll_sources" (
 	"interval_seconds" integer NOT NULL,
 	"groups" smallint NOT NULL,
 	"applied_at" timestamp with time zone NOT NULL,
+	"schedule_counts" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"checked_until" timestamp with time zone NOT NULL,
 	"removed_at" timestamp with time zone,
 	CONSTRAINT "poll_sources_cloud_name_pk" PRIMARY KEY("cloud","name")
+);
+--> statement-breakpoint
+CREATE TABLE "poll_units" (
+	"cycle_id" bigint NOT NULL,
+	"pollster" text NOT NULL,
+	"units" integer NOT NULL,
+	CONSTRAINT "poll_units_cycle_id_pollster_pk" PRIMARY KEY("cycle_id","pollster")
 );
 --> statement-breakpoint
 CREATE INDEX "poll_cycles_time" ON "poll_cycles" USING btree ("cycle");--> statement-breakpoint

@@ -25,6 +25,8 @@ export const pollSources = pgTable('poll_sources', {
   intervalSeconds: integer('interval_seconds').notNull(),
   groups: smallint('groups').notNull(),
   appliedAt: instant('applied_at').notNull(),
+  /** What Temporal has counted of each group's Schedule: `{"0": {skipped_overlap, missed_catchup}}`. */
+  scheduleCounts: jsonb('schedule_counts').notNull().default({}),
   /** Up to here every cycle has been looked for. */
   checkedUntil: instant('checked_until').notNull(),
   removedAt: instant('removed_at'),
@@ -58,6 +60,13 @@ export const pollCoverage = pgTable('poll_coverage', {
   meter: text('meter').notNull(),
   received: integer('received').notNull(),
 }, (table) => [primaryKey({ columns: [table.cycleId, table.meter] })]);
+
+/** Units of a cycle by pollster, counted likewise. */
+export const pollUnits = pgTable('poll_units', {
+  cycleId: bigint('cycle_id', { mode: 'bigint' }).notNull(),
+  pollster: text('pollster').notNull(),
+  units: integer('units').notNull(),
+}, (table) => [primaryKey({ columns: [table.cycleId, table.pollster] })]);
 
 /** Readings that were expected and are not there. */
 export const pollGaps = pgTable('poll_gaps', {
