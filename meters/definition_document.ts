@@ -1,14 +1,16 @@
 import {
   isAlias,
+  isCollection,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
-  type Node,
   type Pair,
   parseDocument,
 } from 'yaml';
 import type { FaultList, Place } from './definition_fault.ts';
+import { tooMuchYaml } from './definition_tokens.ts';
 import type { ExactNumber } from './json.ts';
 import { jsonNumber } from './path_number.ts';
 import { parseQuantity } from './quantity.ts';
@@ -48,6 +50,13 @@ export interface TextNode {
 /** UTF-16 units of one file. Ceilometer's own has 14,000. */
 const MAX_FILE_LENGTH = 1_048_576;
 const MAX_DEPTH = 32;
+/** Entries that merge keys (`<<`) may bring into the mappings of one file. */
+const MAX_MERGED_ENTRIES = 100_000;
+/** The tags that say what a plain text says by itself, or that it is a text. */
+const TAGS: ReadonlySet<string> = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+const TEXT_TAG = 'tag:yaml.org,2002:str';
 /** What PyYAML calls booleans; the `yaml` package also takes `y` and `n` for such. */
 const BOOLEAN = /^(?:yes|Yes|YES|true|True|TRUE|on|On|ON|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 const NUMBER = /^[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?$/;
@@ -57,9 +66,11 @@ interface Reader {
   readonly text: string;
   readonly lines: LineCounter;
   readonly faults: FaultList;
-  readonly resolve: (node: Node) => unknown;
+  /** What an alias stands for: the last node before it that has its name as anchor. */
+  readonly anchors: Map<string, unknown>;
   /** Made once for each node, so that a nest of aliases cannot multiply. */
   readonly made: Map<unknown, DefinitionNode>;
+  mergedEntries: number;
 }
 
 /** Reads a file as YAML 1.1, the version of Ceilometer's PyYAML. Null after a fault. */
@@ -75,36 +86,75 @@ export function readDocument(file: string, text: string, faults: FaultList): Def
     return null;
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    version: '1.1',
-    merge: true,
-    uniqueKeys: false,
-    lineCounter: lines,
-  });
   const reader: Reader = {
     file,
     text,
     lines,
     faults,
-    resolve: (node) => isAlias(node) ? node.resolve(document) : node,
+    anchors: new Map(),
     made: new Map(),
+    mergedEntries: 0,
   };
+  const document = parseText(reader);
+  return document === null ? null : convert(reader, document.contents, 0);
+}
+
+function parseText(reader: Reader) {
+  const excess = tooMuchYaml(reader.text);
+  if (excess !== null) {
+    // The parser has not counted the lines yet.
+    const before = reader.text.slice(0, excess.offset).split('\n');
+    const place = {
+      file: reader.file,
+      line: before.length,
+      column: (before.at(-1) ?? '').length + 1,
+    };
+    reader.faults.fault(
+      'yaml_invalid',
+      place,
+      `The YAML is not read: ${excess.message}`,
+      'Split the file, or correct the YAML',
+    );
+    return null;
+  }
+  const document = parseDocument(reader.text, {
+    version: '1.1',
+    merge: true,
+    uniqueKeys: false,
+    lineCounter: reader.lines,
+    // It would quote the line, which may hold a secret, and be slow where lines are long.
+    prettyErrors: false,
+  });
   for (const error of document.errors) {
-    const message = error.message.split(/:?\n| at line /, 1)[0] ?? '';
-    faults.fault(
+    reader.faults.fault(
       'yaml_invalid',
       placeOf(reader, error.pos[0]),
-      `The YAML cannot be read: ${message.replace(/\.$/, '')}`,
+      `The YAML cannot be read: ${sentenceOf(error.message)}`,
       'Correct the YAML',
     );
   }
-  if (document.errors.length > 0) return null;
-  return convert(reader, document.contents, 0);
+  return document.errors.length > 0 ? null : document;
+}
+
+/** Without what the parser cites of the text. */
+function sentenceOf(message: string): string {
+  const sentence =
+    message.split(/:?\n|(?<=YAML token|extra characters|escape sequence):? /, 1)[0] ?? '';
+  return sentence.replace(/\.$/, '');
 }
 
 function convert(reader: Reader, source: unknown, depth: number): DefinitionNode | null {
-  const node = reader.resolve(source as Node);
+  const node = isAlias(source) ? reader.anchors.get(source.source) : source;
   const place = placeOf(reader, startOf(source) ?? startOf(node) ?? 0);
+  if (isAlias(source) && node === undefined) {
+    reader.faults.fault(
+      'yaml_invalid',
+      place,
+      `There is no anchor '${source.source}' before this alias`,
+      'Quote a text that begins with *, or set the anchor',
+    );
+    return null;
+  }
   if (node === null || node === undefined) return { kind: 'null', place };
   const made = reader.made.get(node);
   if (made !== undefined) return made;
@@ -117,6 +167,8 @@ function convert(reader: Reader, source: unknown, depth: number): DefinitionNode
     );
     return null;
   }
+  if (!hasKnownTag(reader, node, place)) return null;
+  setAnchor(reader, node);
   const result = isMap(node) ? convertMap(reader, node.items, place, depth) : isSeq(node)
     ? {
       kind: 'list' as const,
@@ -128,11 +180,30 @@ function convert(reader: Reader, source: unknown, depth: number): DefinitionNode
   return result;
 }
 
+/** PyYAML's safe loader knows no other tags either. */
+function hasKnownTag(reader: Reader, node: unknown, place: Place): boolean {
+  if (!isNode(node) || node.tag === undefined || TAGS.has(node.tag)) return true;
+  reader.faults.fault(
+    'yaml_invalid',
+    place,
+    'The YAML has a tag that is not known here',
+    'Quote a text that begins with !, or remove the tag',
+  );
+  return false;
+}
+
+/** Nodes are met in the order of the text, so the last one of a name is the one in force. */
+function setAnchor(reader: Reader, node: unknown): void {
+  if ((isCollection(node) || isScalar(node)) && node.anchor !== undefined) {
+    reader.anchors.set(node.anchor, node);
+  }
+}
+
 function convertMap(reader: Reader, pairs: Pair[], place: Place, depth: number): MapNode {
   const own = new Map<string, { keyPlace: Place; value: DefinitionNode }>();
   const merged: MapNode[] = [];
   for (const pair of pairs) {
-    const key = isScalar(pair.key) ? pair.key.source ?? String(pair.key.value) : '';
+    const key = keyText(reader, pair.key);
     const keyPlace = placeOf(reader, startOf(pair.key) ?? 0);
     const value = convert(reader, pair.value, depth + 1);
     if (value === null) continue;
@@ -157,15 +228,32 @@ function convertMap(reader: Reader, pairs: Pair[], place: Place, depth: number):
   const entries = new Map(own);
   // What is written here goes before what is merged in, and an earlier merge before a later one.
   for (const from of merged) {
+    reader.mergedEntries += from.entries.size;
+    if (reader.mergedEntries > MAX_MERGED_ENTRIES) {
+      reader.faults.fault(
+        'yaml_invalid',
+        place,
+        `The merge keys bring more than ${MAX_MERGED_ENTRIES} entries`,
+        'Merge less',
+      );
+      break;
+    }
     for (const [key, entry] of from.entries) if (!entries.has(key)) entries.set(key, entry);
   }
   return { kind: 'map', entries, place };
 }
 
+function keyText(reader: Reader, source: unknown): string {
+  const node = isAlias(source) ? reader.anchors.get(source.source) : source;
+  if (!isScalar(node)) return '';
+  setAnchor(reader, node);
+  return node.source ?? String(node.value);
+}
+
 function convertScalar(reader: Reader, node: unknown, place: Place): DefinitionNode {
   if (!isScalar(node)) return { kind: 'null', place };
   const text = node.source ?? String(node.value);
-  const plain = node.type === 'PLAIN';
+  const plain = node.type === 'PLAIN' && node.tag !== TEXT_TAG;
   if (plain && node.value === null) return { kind: 'null', place };
   if (plain && BOOLEAN.test(text)) return { kind: 'bool', value: node.value === true, place };
   const digits = plain ? text.replaceAll('_', '') : '';
@@ -176,7 +264,7 @@ function convertScalar(reader: Reader, node: unknown, place: Place): DefinitionN
     return { kind: 'number', value: node.value, text, place };
   }
   const start = startOf(node) ?? 0;
-  const opening = plain ? 0 : 1;
+  const opening = node.type === 'PLAIN' ? 0 : 1;
   const verbatim = reader.text.startsWith(text, start + opening);
   return {
     kind: 'text',

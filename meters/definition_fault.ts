@@ -26,7 +26,17 @@ export type FaultCode =
   | 'pattern_invalid'
   | 'path_invalid'
   | 'plugin_invalid'
-  | 'lookup_invalid';
+  | 'lookup_invalid'
+  // Of polling.yaml
+  | 'key_ignored'
+  | 'meters_mixed'
+  | 'cloud_unknown'
+  | 'secret_inline'
+  | 'setting_invalid'
+  | 'too_many';
+
+/** Faults, and warnings, that one run tells: a file in which everything is wrong has no end of them. */
+const MAX_TOLD = 1_000;
 
 /** Collects what is found, so that one run tells everything. */
 export class FaultList {
@@ -35,12 +45,12 @@ export class FaultList {
 
   /** Refuses the file. */
   fault(code: FaultCode, place: Place, message: string, remedy: string): void {
-    this.faults.push(made(code, place, message, remedy));
+    if (this.faults.length < MAX_TOLD) this.faults.push(made(code, place, message, remedy));
   }
 
   /** Tells of something that Ceilometer passes over in silence. */
   warn(code: FaultCode, place: Place, message: string, remedy: string): void {
-    this.warnings.push(made(code, place, message, remedy));
+    if (this.warnings.length < MAX_TOLD) this.warnings.push(made(code, place, message, remedy));
   }
 }
 
