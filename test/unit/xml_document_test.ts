@@ -80,12 +80,17 @@ test('parseXml keeps its limits of length, depth and number', () => {
   assert.match(faultOf(' '.repeat(MAX_XML_LENGTH + 1)), /^too_large: /);
 });
 
+interface Tree {
+  text: string;
+  size: number;
+}
+
 /** A tree as any writer would write it. */
-const tree: fc.Memo<{ text: string; size: number }> = fc.memo((depth) =>
+const tree: fc.Memo<Tree> = fc.memo((depth) =>
   fc.record({
     name: fc.stringMatching(/^[a-z][a-z0-9]{0,5}$/),
     value: fc.string({ maxLength: 8 }),
-    children: depth > 1 ? fc.array(tree(), { maxLength: 3 }) : fc.constant([]),
+    children: depth > 1 ? fc.array(tree(), { maxLength: 3 }) : fc.constant<Tree[]>([]),
   }).map(({ name, value, children }) => {
     const escaped = value.replace(/[<>&"'\r\n\t]/g, (each) => `&#${each.codePointAt(0)};`);
     const inner = children.map((each) => each.text).join('');
