@@ -33,6 +33,7 @@ export type SampleVisitor = (sample: ExpositionSample, family: ExpositionFamily)
 
 const CARRIAGE_RETURN = 0x0d;
 const HASH = 0x23;
+const BLANK = /^[ \t]*$/;
 const DESCRIPTION = /^[ \t]*#[ \t]+(TYPE|HELP)[ \t]+/;
 const STRICT_DESCRIPTION = /^# (TYPE|HELP|UNIT) /;
 const LAST_LINE = '# EOF';
@@ -97,7 +98,7 @@ export class ExpositionReader {
       if (this.hasEnded) return;
       throw expositionFault("the text breaks off: '# EOF' is missing", this.lines + 1, 1);
     }
-    if (this.rest === '') return;
+    if (BLANK.test(this.rest)) return;
     throw expositionFault(
       'the text breaks off: its last line has no end',
       this.lines + 1,

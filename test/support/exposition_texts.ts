@@ -93,7 +93,7 @@ const decimal = fc.oneof(
 const gaugeValue = fc.oneof(decimal, fc.constantFrom('NaN', '+Inf', '-Inf'));
 const labelSets = fc.uniqueArray(
   fc.uniqueArray(fc.tuple(labelName, anyText), { selector: ([name]) => name, maxLength: 3 }),
-  { selector: (labels) => JSON.stringify([...labels].sort()), minLength: 1, maxLength: 3 },
+  { selector: sortedText, minLength: 1, maxLength: 3 },
 );
 const time = fc.option(fc.bigInt({ min: 0n, max: 4_000_000_000_000n }).map((ms) => ms * 1_000n));
 const exemplar = fc.option(
@@ -103,6 +103,11 @@ const exemplar = fc.option(
     timestampMicros: time,
   }, { noNullPrototype: true }),
 );
+
+/** The same for labels in another order. */
+function sortedText(labels: [string, string][]): string {
+  return labels.map((label) => JSON.stringify(label)).sort((a, b) => a < b ? -1 : 1).join();
+}
 
 interface Shape {
   suffix: string;
@@ -118,7 +123,7 @@ function shapesOf(
   format: ExpositionFormat,
 ): fc.Arbitrary<Shape[]> {
   const one = (suffix: string, value: fc.Arbitrary<string>, takesExemplar = false) =>
-    value.map((text) => [{ suffix, extra: [], value: text, takesExemplar } as Shape]);
+    value.map((text): Shape[] => [{ suffix, extra: [], value: text, takesExemplar }]);
   switch (type) {
     case 'counter':
       return one(format === 'openmetrics' ? '_total' : '', count, true);
