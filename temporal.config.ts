@@ -8,6 +8,8 @@ import type { ActivityOptions } from '@temporalio/workflow';
 export const TASK_QUEUES = {
   control: 'nepho-control',
   ingest: 'nepho-ingest',
+  /** Cycles of polling, which wait for others' endpoints most of the time. */
+  poll: 'nepho-poll',
 } as const;
 
 /** The actor that brings one shard of the intake into its log. */
@@ -45,6 +47,34 @@ export const MAINTENANCE_OPTIONS = {
   taskQueue: TASK_QUEUES.control,
   startToCloseTimeout: '10 minutes',
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 10 },
+} satisfies ActivityOptions;
+
+/** The Schedule that looks for cycles of which nothing was heard. */
+export const POLL_CHECK_ID = 'poll-check';
+export const POLL_CHECK_EVERY = '1 minute';
+
+/**
+ * What a cycle may use of its interval: polling in one or two attempts, then the word that it failed, all
+ * before the next one begins.
+ */
+export const POLL_SHARE = { polling: 0.8, run: 0.95 } as const;
+
+/** A lost worker is noticed within seconds, so that another can poll in the same cycle. */
+export const POLL_CYCLE_OPTIONS = {
+  taskQueue: TASK_QUEUES.poll,
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+} satisfies ActivityOptions;
+
+/** Seconds that one cycle may take when it is repaired, and cycles before the actor continues as new. */
+export const BACKFILL_CYCLE_SECONDS = 120;
+export const BACKFILL_CYCLES_PER_RUN = 200;
+
+export const POLL_ACCOUNT_OPTIONS = {
+  taskQueue: TASK_QUEUES.control,
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumInterval: '10 seconds', maximumAttempts: 10 },
 } satisfies ActivityOptions;
 
 /** Bytes that an activity may return: histories carry receipts, never samples. */

@@ -1,4 +1,4 @@
-import type { WorkflowClient } from '@temporalio/client';
+import type { ScheduleClient, WorkflowClient } from '@temporalio/client';
 import type { Registry } from 'prom-client';
 import type { Database } from '../db/client.ts';
 import type { NephoError } from '../meters/errors.ts';
@@ -14,6 +14,8 @@ export interface ApiDeps {
   readonly intake: Intake | null;
   /** Null where there is no Temporal, as in an API that only reads. */
   readonly workflows: WorkflowClient | null;
+  /** Null likewise. */
+  readonly schedules: ScheduleClient | null;
   /** Metrics of this process; those of the database are added at each scrape. */
   readonly registry: Registry;
   /** Metrics of the workers as Prometheus text; null where they cannot be asked. */

@@ -1,4 +1,5 @@
 import { actorsRouter } from './routers/actors.ts';
+import { coverageRouter } from './routers/coverage.ts';
 import { definitionsRouter } from './routers/definitions.ts';
 import { healthRouter } from './routers/health.ts';
 import { keysRouter } from './routers/keys.ts';
@@ -10,12 +11,14 @@ import { quarantineRouter } from './routers/quarantine.ts';
 import { receiptsRouter } from './routers/receipts.ts';
 import { resourcesRouter } from './routers/resources.ts';
 import { samplesRouter } from './routers/samples.ts';
+import { sourcesRouter } from './routers/sources.ts';
 import { statisticsRouter } from './routers/statistics.ts';
 import { createCallerFactory, router } from './trpc.ts';
 
 /** Everything that can be asked of nepho. docs/api.md describes it. */
 export const appRouter = router({
   actors: actorsRouter,
+  coverage: coverageRouter,
   definitions: definitionsRouter,
   health: healthRouter,
   keys: keysRouter,
@@ -27,6 +30,7 @@ export const appRouter = router({
   receipts: receiptsRouter,
   resources: resourcesRouter,
   samples: samplesRouter,
+  sources: sourcesRouter,
   statistics: statisticsRouter,
 });
 

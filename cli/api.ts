@@ -82,12 +82,14 @@ interface Connections {
 
 function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDeps {
   const { shards, deployment, temporalNamespace: namespace } = settings;
+  const client = temporal === null ? null : new Client({ connection: temporal, namespace });
   return {
     db,
     deployment,
     shards,
     intake: nats === null ? null : createApiIntake(nats, { shards, nowMs: Date.now }),
-    workflows: temporal === null ? null : new Client({ connection: temporal, namespace }).workflow,
+    workflows: client?.workflow ?? null,
+    schedules: client?.schedule ?? null,
     registry: new Registry(),
     workerMetrics: nats === null ? null : () => gatherMetrics(nats),
     log: structuredLog('api'),

@@ -14,12 +14,17 @@ import {
 } from '@temporalio/worker';
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
+import { createPollAccountActivities } from '../activities/poll_account.ts';
+import { createPollActivities } from '../activities/poll_cycle.ts';
+import type { PollDeps } from '../activities/poll_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
   ingestShardId,
   MAINTENANCE_EVERY,
   MAINTENANCE_ID,
+  POLL_CHECK_EVERY,
+  POLL_CHECK_ID,
   TASK_QUEUES,
 } from '../temporal.config.ts';
 import type { IngestShardState } from '../workflows/ingest_shard.ts';
@@ -49,7 +54,14 @@ export interface RunningWorker {
 /** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
 const FORCE_AFTER = '20 seconds';
 
-export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promise<RunningWorker> {
+/** Cycles that a worker polls at the same time: they wait for endpoints, and hold what these answer. */
+const CYCLES_AT_ONCE = 16;
+
+export async function runWorker(
+  deps: IngestDeps,
+  options: WorkerOptions,
+  poll: PollDeps | null = null,
+): Promise<RunningWorker> {
   logTemporalBy(deps.log);
   const connection = await connectTemporal(options.address);
   const common = {
@@ -63,7 +75,10 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
     ...common,
     taskQueue: TASK_QUEUES.control,
     workflowBundle: options.workflowBundle ?? await bundleWorkflows(),
-    activities: { ...createStorageActivities(deps) },
+    activities: {
+      ...createStorageActivities(deps),
+      ...poll === null ? {} : createPollAccountActivities(poll),
+    },
     maxCachedWorkflows: 200,
   });
   const ingest = await Worker.create({
@@ -73,6 +88,16 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
     maxConcurrentActivityTaskExecutions: options.maxLegs ?? options.shards + 1,
   });
   const workers = [control, ingest];
+  if (poll !== null) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: TASK_QUEUES.poll,
+        activities: { ...createPollActivities(poll) },
+        maxConcurrentActivityTaskExecutions: CYCLES_AT_ONCE,
+      }),
+    );
+  }
   const running = workers.map((worker) => worker.run());
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -85,7 +110,7 @@ export async function runWorker(deps: IngestDeps, options: WorkerOptions): Promi
     await ended;
   };
   try {
-    await startActors(options);
+    await startActors(options, poll !== null);
   } catch (error) {
     await stop();
     throw error;
@@ -130,7 +155,7 @@ function logTemporalBy(log: IngestDeps['log']): void {
 }
 
 /** Starts each shard's actor and the maintenance Schedule unless they are there. */
-async function startActors(options: WorkerOptions): Promise<void> {
+async function startActors(options: WorkerOptions, polls: boolean): Promise<void> {
   const connection = await Connection.connect({ address: options.address });
   try {
     const client = new Client({ connection, namespace: options.namespace });
@@ -147,22 +172,43 @@ async function startActors(options: WorkerOptions): Promise<void> {
         args: [state],
       });
     }
-    await startMaintenance(client);
+    await startSchedule(client, {
+      id: MAINTENANCE_ID,
+      every: MAINTENANCE_EVERY,
+      workflowType: 'maintainStorageOnce',
+      runTimeout: '30 minutes',
+    });
+    if (polls) {
+      await startSchedule(client, {
+        id: POLL_CHECK_ID,
+        every: POLL_CHECK_EVERY,
+        workflowType: 'checkPolls',
+        runTimeout: '5 minutes',
+      });
+    }
   } finally {
     await connection.close();
   }
 }
 
-async function startMaintenance(client: Client): Promise<void> {
+interface OwnSchedule {
+  id: string;
+  every: typeof MAINTENANCE_EVERY | typeof POLL_CHECK_EVERY;
+  workflowType: string;
+  runTimeout: '30 minutes' | '5 minutes';
+}
+
+/** A missed run is made up for by the next, so none is caught up with. */
+async function startSchedule(client: Client, schedule: OwnSchedule): Promise<void> {
   try {
     await client.schedule.create({
-      scheduleId: MAINTENANCE_ID,
-      spec: { intervals: [{ every: MAINTENANCE_EVERY }] },
+      scheduleId: schedule.id,
+      spec: { intervals: [{ every: schedule.every }] },
       action: {
         type: 'startWorkflow',
-        workflowType: 'maintainStorageOnce',
+        workflowType: schedule.workflowType,
         taskQueue: TASK_QUEUES.control,
-        workflowRunTimeout: '30 minutes',
+        workflowRunTimeout: schedule.runTimeout,
       },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 hour' },
     });

@@ -1,4 +1,5 @@
 import { carriesCeilometerSamples } from './ceilometer_samples.ts';
+import { fnv1a, fnv1aOfBytes } from './fnv1a.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import type { Notification } from './notification.ts';
 
@@ -14,10 +15,6 @@ const NESTED_RESOURCE_KEYS = ['id', 'uuid', ...RESOURCE_KEYS];
 const CONTEXT_PROJECT_KEYS = ['project_id', 'tenant_id', 'tenant', 'project'];
 /** Members of a payload that are looked into; real ones have at most a hundred. */
 const MAX_MEMBERS = 256;
-
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
-const ENCODER = new TextEncoder();
 
 /**
  * What a notification is sharded by, so chosen that the samples of one series meet in one shard. The
@@ -51,14 +48,12 @@ export function intakeKey(notification: Notification): string {
  * `shardOf('foobar', 2 ** 32)` is 0xbf9cf968.
  */
 export function shardOf(key: string, shards: number): number {
-  return shardOfBytes(ENCODER.encode(key), shards);
+  return fnv1a(key) % shards;
 }
 
 /** The same of bytes, for a body that is no notification. */
 export function shardOfBytes(bytes: Uint8Array, shards: number): number {
-  let hash = FNV_OFFSET;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
-  return (hash >>> 0) % shards;
+  return fnv1aOfBytes(bytes) % shards;
 }
 
 function payloadKey(body: JsonObject): string | null {

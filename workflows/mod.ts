@@ -1,3 +1,5 @@
 /** The one entry that the workflow bundler takes: every workflow, by name. */
+export { backfillSource } from './backfill_source.ts';
 export { ingestShard } from './ingest_shard.ts';
 export { maintainStorageOnce } from './maintain_storage.ts';
+export { checkPolls, pollSource } from './poll_source.ts';

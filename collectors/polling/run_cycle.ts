@@ -1,4 +1,5 @@
 /** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
+import type { MeterSelection } from '../../meters/meter_patterns.ts';
 import type { GapReason } from '../../meters/poll_gap.ts';
 import type { PollGap, PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
 import { assert } from '../../meters/assert.ts';
@@ -9,7 +10,7 @@ import { CycleRecord, type Failure, failureOf, storable } from './cycle_record.t
 import { Outbox, type OutboxPorts } from './outbox.ts';
 import type { PollContext, Unit } from './pollster.ts';
 import type { CollectorRegistry } from './registry.ts';
-import { type Feed, type MeterSelection, type SelectedPollster, selectFeeds } from './selection.ts';
+import { type Feed, type SelectedPollster, selectFeeds } from './selection.ts';
 import type { SourceMemory } from './source_memory.ts';
 
 /** What a source asks of a cycle. */
@@ -211,7 +212,7 @@ class Cycle {
   }
 
   #keep({ pollster }: Poller, unit: string, readings: readonly Reading[]): void {
-    const wanted = readings.filter(({ meter }) => this.#source.selection.matches(meter));
+    const wanted = readings.filter(({ meter }) => this.#source.selection.wants(meter));
     if (wanted.length === 0) return;
     for (const reading of wanted) this.#look(pollster.name, unit, reading);
     this.#outbox.addUnit({ pollster: pollster.name, unit, readings: wanted });
@@ -309,7 +310,7 @@ class Cycle {
       cycle: this.#head.cycle,
       signal: this.#ports.signal,
       now: () => formatMillis(this.#ports.nowMs()),
-      wants: (meter) => this.#source.selection.matches(meter),
+      wants: (meter) => this.#source.selection.wants(meter),
       missing: (unit, meter, reason, detail) =>
         this.#addGap({
           pollster,

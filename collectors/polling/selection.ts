@@ -1,11 +1,5 @@
+import type { MeterSelection } from '../../meters/meter_patterns.ts';
 import type { Pollster, PollsterMeter } from './pollster.ts';
-
-/** What a source asks for: compiled patterns of its `meters`. */
-export interface MeterSelection {
-  matches(meter: string): boolean;
-  /** For a declared name that ends in `*`: whether a name that begins so may match. */
-  mayMatch(declared: string): boolean;
-}
 
 export interface SelectedPollster {
   pollster: Pollster;
@@ -33,7 +27,7 @@ export function selectFeeds(
   const named = source.discovery.map(splitDiscovery);
   const feeds = new Map<string, Feed>();
   for (const pollster of pollsters) {
-    const meters = pollster.meters.filter(({ name }) => wanted(source.selection, name));
+    const meters = pollster.meters.filter(({ name }) => source.selection.wants(name));
     if (meters.length === 0) continue;
     const own = splitDiscovery(pollster.discovery);
     const replaced = named.filter(({ discovery }) => discovery === own.discovery);
@@ -45,10 +39,6 @@ export function selectFeeds(
     }
   }
   return [...feeds.values()];
-}
-
-function wanted(selection: MeterSelection, declared: string): boolean {
-  return declared.endsWith('*') ? selection.mayMatch(declared) : selection.matches(declared);
 }
 
 function splitDiscovery(text: string): { discovery: string; parameter: string } {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { WorkflowClient } from '@temporalio/client';
+import type { ScheduleClient, WorkflowClient } from '@temporalio/client';
 import { Registry } from 'prom-client';
 import { runLeg } from '../../activities/ingest_leg.ts';
 import { digestOfSecret, newSecret } from '../../api/auth.ts';
@@ -45,6 +45,7 @@ export interface ApiSystemOptions {
   natsUrl: string;
   shards?: number;
   workflows?: WorkflowClient;
+  schedules?: ScheduleClient;
   /** Changes to what the API is given. */
   deps?: Partial<ApiDeps>;
 }
@@ -70,6 +71,7 @@ export async function startApiSystem(options: ApiSystemOptions): Promise<ApiSyst
     shards,
     intake: createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: options.workflows ?? null,
+    schedules: options.schedules ?? null,
     registry: new Registry(),
     workerMetrics: () => gatherMetrics(nats),
     log: { info: note, warn: note, error: note },

@@ -3,10 +3,11 @@ import { runCycle } from '../../collectors/polling/run_cycle.ts';
 import type { CyclePorts, CycleReceipt, CycleSource } from '../../collectors/polling/run_cycle.ts';
 import type { Collector, Pollster, Unit } from '../../collectors/polling/pollster.ts';
 import { createSourceMemory, type SourceMemory } from '../../collectors/polling/source_memory.ts';
+import { compileMeterPatterns } from '../../meters/meter_patterns.ts';
 import type { PollHead } from '../../meters/poll_message.ts';
 import type { Reading } from '../../meters/sample.ts';
 
-export const EVERY_METER = { matches: () => true, mayMatch: () => true };
+const EVERY_METER = compileMeterPatterns(['*']);
 
 /** A collector over things in memory: `units` are listed, `read` gives the readings of one. */
 export function memoryCollector(
@@ -62,6 +63,7 @@ export async function pollOnce(
     resources: [],
     concurrency: 4,
     expect: [],
+    fromHistory: false,
     ...options.source,
   }, {
     registry: new CollectorRegistry([collector]),

@@ -1,0 +1,148 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { type CycleReceipt, runCycle } from '../collectors/polling/run_cycle.ts';
+import { cyclesWithGaps, lastOutcomes } from '../db/poll_cycles.ts';
+import { selectFeeds } from '../collectors/polling/selection.ts';
+import { type PollSource, readPollSource } from '../db/poll_sources.ts';
+import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
+import { groupOf } from '../meters/poll_group.ts';
+import { type PollHead, pollKey } from '../meters/poll_message.ts';
+import { formatMillis } from '../meters/timestamp.ts';
+import type { PollDeps } from './poll_deps.ts';
+import { cycleSource } from './poll_source_spec.ts';
+
+export interface PollCycleInput extends PollHead {
+  /** From whatever remembers the cycle's time, to repair it. */
+  from_history: boolean;
+  /** Seconds that polling may take. */
+  seconds: number;
+}
+
+export interface PollActivities {
+  /**
+   * Polls one group's share of one cycle. Safe to run again, and beside another: what is read first
+   * counts, and the rest is known by its identity.
+   */
+  pollCycle(input: PollCycleInput): Promise<CycleReceipt>;
+  /** The next cycles with gaps that somebody remembers the readings of. */
+  repairableCycles(input: RepairInput): Promise<Repairable>;
+}
+
+export interface RepairInput {
+  cloud: string;
+  source: string;
+  group: number;
+  /** Nominal times, the first included, the second not. */
+  from: string;
+  to: string;
+  limit: number;
+}
+
+export interface Repairable {
+  /** Pollsters of the source that know history. */
+  pollsters: string[];
+  /** Nominal times, oldest first, `limit` at most. */
+  cycles: string[];
+}
+
+const HEARTBEAT_MS = 2_000;
+
+/** Failures that another attempt in the same cycle meets again. */
+const LASTING = new Set([
+  'source_unknown',
+  'cloud_unknown',
+  'source_invalid',
+  'polling_file_invalid',
+]);
+
+export function createPollActivities(deps: PollDeps): PollActivities {
+  return {
+    pollCycle: async (input) => {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+      try {
+        return await pollGroup(deps, input, context.cancellationSignal);
+      } catch (error) {
+        const { cloud, source, group } = input;
+        deps.log.error('cycle_failed', { cloud, source, group, error: errorMessage(error) });
+        throw pollFailure(error);
+      } finally {
+        clearInterval(beat);
+      }
+    },
+    repairableCycles: async (input) => {
+      try {
+        return await findRepairable(deps, input);
+      } catch (error) {
+        throw pollFailure(error);
+      }
+    },
+  };
+}
+
+async function findRepairable(deps: PollDeps, input: RepairInput): Promise<Repairable> {
+  const { registry } = await deps.collectors(input.cloud);
+  const source = await sourceInForce(deps, input);
+  const remembering = registry.pollsters.filter((pollster) => pollster.pollAt !== undefined);
+  const pollsters = selectFeeds(remembering, cycleSource(source, true))
+    .flatMap(({ selected }) => selected.map(({ pollster }) => pollster.name));
+  if (pollsters.length === 0) return { pollsters, cycles: [] };
+  return { pollsters, cycles: await cyclesWithGaps(deps.pool, input, { ...input, pollsters }) };
+}
+
+/** The same apart from Temporal. @throws {NephoError} `source_unknown`, `cloud_unknown`, of the intake */
+export async function pollGroup(
+  deps: PollDeps,
+  input: PollCycleInput,
+  stop: AbortSignal,
+): Promise<CycleReceipt> {
+  const head = headOf(input);
+  const source = await sourceInForce(deps, head);
+  const [collectors, outcomes] = await Promise.all([
+    deps.collectors(head.cloud),
+    lastOutcomes(deps.pool, head, head.cycle),
+  ]);
+  const discovered = new Map(outcomes.map((one) => [one.name, one.discovered]));
+  return await runCycle(head, cycleSource(source, input.from_history), {
+    registry: collectors.registry,
+    memory: deps.memory(head.cloud, head.source),
+    isOurs: (unit) => source.groups === 1 || groupOf(unit, source.groups) === head.group,
+    lastDiscovered: (pollster) => discovered.get(pollster) ?? null,
+    requests: () => collectors.requests(),
+    nowMs: () => deps.nowMs(),
+    signal: AbortSignal.any([stop, AbortSignal.timeout(input.seconds * 1_000)]),
+    publish: (message) => deps.publish(message, pollKey(head)),
+    onStored: () => {},
+  });
+}
+
+export function headOf({ cloud, source, group, cycle }: PollHead): PollHead {
+  return { cloud, source, group, cycle };
+}
+
+async function sourceInForce(
+  deps: PollDeps,
+  head: Omit<PollHead, 'cycle'>,
+): Promise<PollSource> {
+  const source = await readPollSource(deps.pool, head.cloud, head.source);
+  if (source !== null && head.group < source.groups) return source;
+  throw new NephoError(
+    'source_unknown',
+    `Cannot poll group ${head.group} of '${head.source}' in '${head.cloud}': no such source is in force, run 'nepho sources apply'`,
+  );
+}
+
+/** What Temporal records: our code and sentence, no payload. */
+function pollFailure(error: unknown): ApplicationFailure {
+  const code = isNephoError(error) ? error.code : 'unexpected';
+  return ApplicationFailure.create({
+    message: errorMessage(error).slice(0, 1_000),
+    type: code,
+    nonRetryable: LASTING.has(code),
+  });
+}
+
+/** The time of a cycle by the clock, for one that no Schedule began: whole seconds. */
+export function cycleNow(nowMs: number): string {
+  return formatMillis(Math.trunc(nowMs / 1_000) * 1_000);
+}
