@@ -8,7 +8,7 @@ import { compileMeterPatterns } from '../meters/meter_patterns.ts';
 const storedSpec = z.object({
   meters: z.array(z.string()),
   resources: z.array(z.string()),
-  discovery: z.array(z.string()),
+  discovery: z.array(z.object({ name: z.string(), parameter: z.string() })),
   groups: z.int().min(1),
   concurrency: z.int().min(1),
   expect: z.array(z.object({ meter: z.string(), at_least: z.int() })),

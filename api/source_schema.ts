@@ -1,30 +1,37 @@
 import { z } from 'zod';
 import type { JsonObject } from '../meters/json.ts';
-import { countOutput, nameInput, timeOutput } from './wire_schema.ts';
-
-/** As in a Schedule's id and in origins: what both can hold, and a person can type. */
-const nameOfSource = z.string().regex(
-  /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79})$/,
-  'It is not 1 to 80 letters, digits, dots, hyphens or underscores',
-);
+import {
+  MAX_CONCURRENCY,
+  MAX_DISCOVERIES,
+  MAX_EXPECTATIONS,
+  MAX_EXPECTED_RESOURCES,
+  MAX_GROUPS,
+  MAX_INTERVAL_SECONDS,
+  MAX_PATTERNS,
+  MAX_RESOURCES,
+  MIN_INTERVAL_SECONDS,
+} from '../meters/polling_config.ts';
+import { countOutput, idInput, nameInput, timeOutput } from './wire_schema.ts';
 
 /** A source of polling.yaml after `parsePolling`: nothing that is secret is in it. */
 export const sourceSpecInput = z.strictObject({
-  cloud: nameOfSource,
-  name: nameOfSource,
-  interval: z.int().min(10).max(86_400),
-  meters: z.array(nameInput).min(1).max(10_000),
-  resources: z.array(z.string().max(1_000)).max(10_000),
-  discovery: z.array(z.string().max(1_000)).max(100),
-  groups: z.int().min(1).max(256),
-  concurrency: z.int().min(1).max(1_000),
-  expect: z.array(z.strictObject({ meter: nameInput, at_least: z.int().min(1).max(1_000_000_000) }))
-    .max(1_000),
+  cloud: nameInput,
+  name: nameInput,
+  interval: z.int().min(MIN_INTERVAL_SECONDS).max(MAX_INTERVAL_SECONDS),
+  meters: z.array(nameInput).min(1).max(MAX_PATTERNS),
+  resources: z.array(idInput).max(MAX_RESOURCES),
+  discovery: z.array(z.strictObject({ name: nameInput, parameter: z.string().max(255) }))
+    .max(MAX_DISCOVERIES),
+  groups: z.int().min(1).max(MAX_GROUPS),
+  concurrency: z.int().min(1).max(MAX_CONCURRENCY),
+  expect: z.array(
+    z.strictObject({ meter: nameInput, at_least: z.int().min(1).max(MAX_EXPECTED_RESOURCES) }),
+  ).max(MAX_EXPECTATIONS),
 });
 
 export type SourceSpec = z.output<typeof sourceSpecInput>;
 
-export const sourceNameInput = z.object({ cloud: nameOfSource, source: nameOfSource });
+export const sourceNameInput = z.object({ cloud: nameInput, source: nameInput });
 
 const fieldChange = z.object({ field: z.string(), before: z.unknown(), after: z.unknown() });
 

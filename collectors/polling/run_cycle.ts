@@ -1,6 +1,7 @@
 /** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
 import type { MeterSelection } from '../../meters/meter_patterns.ts';
 import type { GapReason } from '../../meters/poll_gap.ts';
+import type { DiscoveryReference } from '../../meters/polling_config.ts';
 import type { PollGap, PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
 import { assert } from '../../meters/assert.ts';
 import { NephoError } from '../../meters/errors.ts';
@@ -16,7 +17,7 @@ import type { SourceMemory } from './source_memory.ts';
 /** What a source asks of a cycle. */
 export interface CycleSource {
   selection: MeterSelection;
-  discovery: readonly string[];
+  discovery: readonly DiscoveryReference[];
   resources: readonly string[];
   /** Units polled at the same time. */
   concurrency: number;

@@ -1,4 +1,5 @@
 import type { MeterSelection } from '../../meters/meter_patterns.ts';
+import { type DiscoveryReference, parseDiscovery } from '../../meters/polling_config.ts';
 import type { Pollster, PollsterMeter } from './pollster.ts';
 
 export interface SelectedPollster {
@@ -22,28 +23,20 @@ export interface Feed {
  */
 export function selectFeeds(
   pollsters: readonly Pollster[],
-  source: { selection: MeterSelection; discovery: readonly string[] },
+  source: { selection: MeterSelection; discovery: readonly DiscoveryReference[] },
 ): Feed[] {
-  const named = source.discovery.map(splitDiscovery);
   const feeds = new Map<string, Feed>();
   for (const pollster of pollsters) {
     const meters = pollster.meters.filter(({ name }) => source.selection.wants(name));
     if (meters.length === 0) continue;
-    const own = splitDiscovery(pollster.discovery);
-    const replaced = named.filter(({ discovery }) => discovery === own.discovery);
-    for (const { discovery, parameter } of replaced.length > 0 ? replaced : [own]) {
-      const key = `${discovery}:${parameter}`;
-      const feed = feeds.get(key) ?? { discovery, parameter, selected: [] };
+    const own = parseDiscovery(pollster.discovery);
+    const replaced = source.discovery.filter(({ name }) => name === own.name);
+    for (const { name, parameter } of replaced.length > 0 ? replaced : [own]) {
+      const key = `${name}:${parameter}`;
+      const feed = feeds.get(key) ?? { discovery: name, parameter, selected: [] };
       feeds.set(key, feed);
       feed.selected.push({ pollster, meters });
     }
   }
   return [...feeds.values()];
-}
-
-function splitDiscovery(text: string): { discovery: string; parameter: string } {
-  const colon = text.indexOf(':');
-  return colon === -1
-    ? { discovery: text, parameter: '' }
-    : { discovery: text.slice(0, colon), parameter: text.slice(colon + 1) };
 }
