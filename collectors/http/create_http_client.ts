@@ -21,6 +21,8 @@ export interface HttpClientOptions {
   caCertificate?: string;
   /** The present, milliseconds since 1970. */
   nowMs: () => number;
+  /** Called for every request that goes out, second attempts included. */
+  onRequest?: () => void;
   /** Milliseconds that never go back, for limits; `performance.now` unless given. */
   clockMs?: () => number;
   /** From 0 to less than 1, spreads second attempts; `Math.random` unless given. */
@@ -41,6 +43,7 @@ interface Attempt {
   asked: RequestOptions;
   watch: AbortWatch;
   nowMs: () => number;
+  onRequest: (() => void) | undefined;
 }
 
 type RequestOptions = Parameters<HttpClient['request']>[1];
@@ -84,7 +87,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         url.origin,
         () => openPool(url.origin, { connections, ca }),
       );
-      return await tryOnce(endpoint, request, { pool, asked, watch, nowMs: options.nowMs });
+      const { nowMs, onRequest } = options;
+      return await tryOnce(endpoint, request, { pool, asked, watch, nowMs, onRequest });
     } finally {
       leave();
     }
@@ -132,11 +136,12 @@ function newEndpoint(
 async function tryOnce(
   { limits, breaker }: Endpoint,
   request: HttpRequest,
-  { pool, asked, watch, nowMs }: Attempt,
+  { pool, asked, watch, nowMs, onRequest }: Attempt,
 ): Promise<HttpAnswer> {
   const refusedForMs = breaker.refusedForMs();
   if (refusedForMs !== null) throw circuitOpen(request.url, refusedForMs);
   try {
+    onRequest?.();
     const answer = await exchange(pool, request, {
       signal: asked.signal,
       watch,
@@ -150,10 +155,15 @@ async function tryOnce(
     return answer;
   } catch (error) {
     if (!isNephoError(error) || error.context.aborted === true) breaker.abandon();
-    else if (TROUBLE.has(error.code)) breaker.fail();
+    else if (isTrouble(error)) breaker.fail();
     else breaker.succeed();
     throw error;
   }
+}
+
+/** 501 says that this one thing is not offered. */
+function isTrouble(error: NephoError): boolean {
+  return TROUBLE.has(error.code) && error.context.status !== 501;
 }
 
 /** Milliseconds until a second attempt may cure this; null if none can. */

@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '../../meters/json.ts';
 import type { HttpAnswer } from '../http/http_client.ts';
 import { maskedUrl } from '../http/masked_url.ts';
 import { readJson, unreadable } from './json_answer.ts';
-import { nextLink, withQuery } from './service_url.ts';
+import { namesNext, nextLink, withQuery } from './service_url.ts';
 import type { ListingCall, Paging } from './session_interface.ts';
 
 /** Pages of one listing: 10,000,000 entries of 1,000 a page. */
@@ -71,12 +71,6 @@ function nextUrl({ url, answer, entries }: Page, paging: Paging): string | null 
     throw unreadable(url, `an entry of the list has no '${paging.idKey}'`);
   }
   return withQuery(url, { marker });
-}
-
-/** Whether there is a link to more, wherever it leads: it is not followed. */
-function namesNext(answer: JsonObject, linksKey: string): boolean {
-  const links = answer[linksKey];
-  return Array.isArray(links) && links.some((link) => isJsonObject(link) && link['rel'] === 'next');
 }
 
 function loop(url: string, pages: number): NephoError {

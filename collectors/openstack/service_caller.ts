@@ -15,6 +15,8 @@ export interface OpenStackSessionDeps extends CloudAccessDeps {
   nowMs: () => number;
   /** Milliseconds that never go back; `performance.now` unless given. */
   clockMs?: () => number;
+  /** Called for every request that goes out. */
+  onRequest?: () => void;
 }
 
 export interface ServiceRequest {
@@ -103,13 +105,14 @@ export class ServiceCaller {
   }
 
   async #connect(): Promise<Connection> {
-    const { nowMs, clockMs = () => performance.now() } = this.#deps;
+    const { nowMs, onRequest, clockMs = () => performance.now() } = this.#deps;
     const access = await cloudAccess(this.#cloud, this.#settings, this.#deps);
     this.#table.learn('identity', access.authUrl);
     const http = createHttpClient({
       limitsOf: (url) => this.#table.limitsOf(url),
       endpointOf: (url) => this.#table.keyOf(url),
       ...(access.caCertificate === null ? {} : { caCertificate: access.caCertificate }),
+      ...(onRequest === undefined ? {} : { onRequest }),
       nowMs,
       clockMs,
     });

@@ -29,6 +29,11 @@ export function nextLink(answer: JsonObject, key: string, currentUrl: string): s
   return href === null ? null : onOrigin(href, currentUrl);
 }
 
+/** Whether the answer names a next page, wherever that leads. */
+export function namesNext(answer: JsonObject, key: string): boolean {
+  return hrefOf(valueAt(answer, key)) !== null;
+}
+
 function onOrigin(link: string, baseUrl: string): string {
   const base = new URL(baseUrl);
   const url = URL.canParse(link, base) ? new URL(link, base) : null;

@@ -24,8 +24,8 @@ export type Paging =
   | { by: 'link'; key: string }
   /**
    * `limit` and `marker` in the query, which the session sets: the marker is the last entry's `idKey`.
-   * Ends with an empty page, or, where `linksKey` is given, with a page in which it names no `next`.
-   * Better than links: a proxy in front of many clouds makes these wrong.
+   * Ends with an empty page, or, where `linksKey` is given (as `key` above), with a page in which it
+   * names none. Better than to follow links: a proxy in front of many clouds makes these wrong.
    */
   | { by: 'marker'; limit: number; idKey: string; linksKey?: string };
 
