@@ -14,9 +14,9 @@ import {
   pollKey,
   type PollsterOutcome,
 } from '../meters/poll_message.ts';
-import { nominalTimes, pollScheduleId } from '../meters/poll_schedule.ts';
+import { cyclesOf, pollScheduleId } from '../meters/poll_schedule.ts';
 import { formatMillis, toMicros } from '../meters/timestamp.ts';
-import type { PollDeps, ScheduleState } from './poll_deps.ts';
+import type { PollAccountDeps, ScheduleState } from './poll_deps.ts';
 import { headOf } from './poll_cycle.ts';
 import { namedMeters } from './poll_source_spec.ts';
 
@@ -43,7 +43,7 @@ const GRACE_MS = 60_000;
 /** Cycles that one look goes through, a group: after a long absence several looks follow each other. */
 const CYCLES_AT_ONCE = 1_000;
 
-export function createPollAccountActivities(deps: PollDeps): PollAccountActivities {
+export function createPollAccountActivities(deps: PollAccountDeps): PollAccountActivities {
   return {
     recordMissed: (cycle) => publishMissed(deps, headOf(cycle), cycle, {}),
     checkCycles: async () => {
@@ -55,7 +55,7 @@ export function createPollAccountActivities(deps: PollDeps): PollAccountActiviti
   };
 }
 
-async function checkSource(deps: PollDeps, source: PollSource): Promise<number> {
+async function checkSource(deps: PollAccountDeps, source: PollSource): Promise<number> {
   const from = source.checkedUntil;
   const latest = deps.nowMs() - source.intervalSeconds * 1_000 - GRACE_MS;
   const longest = msOf(from) + CYCLES_AT_ONCE * source.intervalSeconds * 1_000;
@@ -71,7 +71,7 @@ async function checkSource(deps: PollDeps, source: PollSource): Promise<number> 
     const known = new Map(
       (await knownCycles(deps.pool, name, { from, to })).map((one) => [one.cycle, one]),
     );
-    for (const cycle of nominalTimes(name, source.intervalSeconds, { from, to })) {
+    for (const cycle of cyclesOf(name, source.intervalSeconds, { from, to })) {
       const heard = known.get(cycle);
       if (heard?.ended === true) continue;
       await publishMissed(
@@ -123,7 +123,7 @@ class MissedReasons {
 
 /** @param stored units that are in the log all the same, by pollster */
 async function publishMissed(
-  deps: PollDeps,
+  deps: PollAccountDeps,
   head: PollHead,
   why: { reason: GapReason; detail: string },
   stored: Readonly<Record<string, number>>,
@@ -144,7 +144,7 @@ async function publishMissed(
 }
 
 /** Of a source that was never polled nothing is known but what it asks for. */
-async function unknownOutcome(deps: PollDeps, head: PollHead): Promise<PollsterOutcome[]> {
+async function unknownOutcome(deps: PollAccountDeps, head: PollHead): Promise<PollsterOutcome[]> {
   const sources = await listPollSources(deps.pool);
   const source = sources.find((one) => one.cloud === head.cloud && one.name === head.source);
   const names = source === undefined ? [] : namedMeters(source);

@@ -17,17 +17,21 @@ export interface ScheduleState {
   missedCatchup: number;
 }
 
-/** What the activities of polling need; none of it is in a Temporal payload. */
-export interface PollDeps {
+/** What is needed to account for cycles that nobody has polled. */
+export interface PollAccountDeps {
   pool: Pool;
   /** Resolves when the intake has stored the message. @throws {NephoError} of the bus */
   publish(message: Uint8Array, key: string): Promise<void>;
+  /** Null if there is no such Schedule. */
+  scheduleState(id: string): Promise<ScheduleState | null>;
+  nowMs(): number;
+}
+
+/** What is needed to poll; none of it is in a Temporal payload. */
+export interface PollDeps extends Pick<PollAccountDeps, 'pool' | 'publish' | 'nowMs'> {
   /** @throws {NephoError} `cloud_unknown`, and what is wrong with its settings or secrets */
   collectors(cloud: string): Promise<CloudCollectors>;
   /** What this worker remembers of a source. */
   memory(cloud: string, source: string): SourceMemory;
-  /** Null if there is no such Schedule. */
-  scheduleState(id: string): Promise<ScheduleState | null>;
-  nowMs(): number;
   log: IngestLog;
 }

@@ -15,8 +15,7 @@ import {
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createPollAccountActivities } from '../activities/poll_account.ts';
-import { createPollActivities } from '../activities/poll_cycle.ts';
-import type { PollDeps } from '../activities/poll_deps.ts';
+import type { PollAccountDeps } from '../activities/poll_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
@@ -54,13 +53,10 @@ export interface RunningWorker {
 /** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
 const FORCE_AFTER = '20 seconds';
 
-/** Cycles that a worker polls at the same time: they wait for endpoints, and hold what these answer. */
-const CYCLES_AT_ONCE = 16;
-
 export async function runWorker(
   deps: IngestDeps,
   options: WorkerOptions,
-  poll: PollDeps | null = null,
+  account: PollAccountDeps | null = null,
 ): Promise<RunningWorker> {
   logTemporalBy(deps.log);
   const connection = await connectTemporal(options.address);
@@ -77,7 +73,7 @@ export async function runWorker(
     workflowBundle: options.workflowBundle ?? await bundleWorkflows(),
     activities: {
       ...createStorageActivities(deps),
-      ...poll === null ? {} : createPollAccountActivities(poll),
+      ...account === null ? {} : createPollAccountActivities(account),
     },
     maxCachedWorkflows: 200,
   });
@@ -88,16 +84,6 @@ export async function runWorker(
     maxConcurrentActivityTaskExecutions: options.maxLegs ?? options.shards + 1,
   });
   const workers = [control, ingest];
-  if (poll !== null) {
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: TASK_QUEUES.poll,
-        activities: { ...createPollActivities(poll) },
-        maxConcurrentActivityTaskExecutions: CYCLES_AT_ONCE,
-      }),
-    );
-  }
   const running = workers.map((worker) => worker.run());
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -110,7 +96,7 @@ export async function runWorker(
     await ended;
   };
   try {
-    await startActors(options, poll !== null);
+    await startActors(options, account !== null);
   } catch (error) {
     await stop();
     throw error;
@@ -129,7 +115,7 @@ async function closeAfter(
   if (failed !== undefined) throw failed.reason;
 }
 
-async function connectTemporal(address: string): Promise<NativeConnection> {
+export async function connectTemporal(address: string): Promise<NativeConnection> {
   try {
     return await NativeConnection.connect({ address });
   } catch (cause) {
@@ -144,7 +130,7 @@ async function connectTemporal(address: string): Promise<NativeConnection> {
 let isLoggerInstalled = false;
 
 /** Temporal's runtime is one a process, so its logger is that of the first worker. */
-function logTemporalBy(log: IngestDeps['log']): void {
+export function logTemporalBy(log: IngestDeps['log']): void {
   if (isLoggerInstalled) return;
   isLoggerInstalled = true;
   Runtime.install({

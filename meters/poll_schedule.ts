@@ -1,4 +1,5 @@
-import { fnv1a } from './fnv1a.ts';
+import { nominalTimes, scheduleId } from './polling_plan.ts';
+import { stableHash } from './stable_hash.ts';
 import { formatMillis, toMicros } from './timestamp.ts';
 
 export interface PollGroupName {
@@ -10,7 +11,7 @@ export interface PollGroupName {
 
 /** The id of the Schedule of one group of a source, and the beginning of its runs' workflow ids. */
 export function pollScheduleId({ cloud, source, group }: PollGroupName): string {
-  return `poll-${cloud}-${source}-${group}`;
+  return scheduleId(cloud, source, group);
 }
 
 /**
@@ -18,25 +19,23 @@ export function pollScheduleId({ cloud, source, group }: PollGroupName): string 
  * name, so that many sources do not ask at the same second, and each at the same one for ever.
  */
 export function phaseSeconds(name: PollGroupName, intervalSeconds: number): number {
-  return fnv1a(pollScheduleId(name)) % intervalSeconds;
+  return stableHash(pollScheduleId(name)) % intervalSeconds;
 }
 
-/**
- * The nominal times in a span, its end not included, as Temporal computes those of an interval with an
- * offset: whole multiples of the interval since 1970, and the phase. Canonical UTC timestamps.
- */
-export function* nominalTimes(
+/** The nominal times of a group in a span, its end not included: canonical UTC timestamps, ascending. */
+export function cyclesOf(
   name: PollGroupName,
   intervalSeconds: number,
   span: { from: string; to: string },
-): Iterable<string> {
-  const phase = phaseSeconds(name, intervalSeconds);
-  const from = Number(toMicros(span.from)) / 1e6;
-  let seconds = Math.ceil((from - phase) / intervalSeconds) * intervalSeconds + phase;
-  for (;;) {
-    const nominal = formatMillis(seconds * 1_000);
-    if (nominal >= span.to) return;
-    yield nominal;
-    seconds += intervalSeconds;
-  }
+): string[] {
+  const schedule = {
+    everySeconds: intervalSeconds,
+    phaseSeconds: phaseSeconds(name, intervalSeconds),
+  };
+  return nominalTimes(schedule, millisOf(span.from), millisOf(span.to)).map(formatMillis);
+}
+
+/** Upwards, so that a span does not begin before its own beginning. */
+function millisOf(timestamp: string): number {
+  return Number((toMicros(timestamp) + 999n) / 1_000n);
 }

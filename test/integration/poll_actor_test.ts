@@ -5,10 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { IngestDeps } from '../../activities/ingest_deps.ts';
 import { createPollAccountActivities } from '../../activities/poll_account.ts';
-import type { PollDeps } from '../../activities/poll_deps.ts';
+import type { PollAccountDeps, PollDeps } from '../../activities/poll_deps.ts';
 import { describeSchedule } from '../../api/poll_schedules.ts';
 import { applySources, planSources } from '../../api/source_plan.ts';
 import type { SourceSpec } from '../../api/source_schema.ts';
+import { runPoller } from '../../cli/run_poller.ts';
 import { type RunningWorker, runWorker } from '../../cli/run_worker.ts';
 import { CollectorRegistry } from '../../collectors/polling/registry.ts';
 import { createSourceMemory } from '../../collectors/polling/source_memory.ts';
@@ -39,6 +40,7 @@ describe('a source in force', { skip: ingestSkipReason() || temporalSkipReason()
   let connection: Connection;
   let client: Client;
   let worker: RunningWorker | null = null;
+  let poller: RunningWorker | null = null;
   let deps: IngestDeps;
   const polled: string[] = [];
   const ids = Array.from({ length: 20 }, (_, index) => `thing-${index}`);
@@ -49,13 +51,14 @@ describe('a source in force', { skip: ingestSkipReason() || temporalSkipReason()
     client = new Client({ connection });
   });
   after(async () => {
+    await poller?.stop();
     await worker?.stop();
     await connection.close();
     await temporal.stop();
     await world.stop();
   });
 
-  function pollDeps(): PollDeps {
+  function pollDeps(): PollDeps & PollAccountDeps {
     const collector = memoryCollector(() => ids.map((id) => ({ id, data: null })), [{
       name: 'memory.things',
       meters: [{ name: 'level', type: 'gauge', unit: 'thing' }],
@@ -116,6 +119,10 @@ describe('a source in force', { skip: ingestSkipReason() || temporalSkipReason()
       legSeconds: 1,
       workflowBundle: { codePath: temporal.bundlePath },
     }, pollDeps());
+    poller = await runPoller(pollDeps(), {
+      address: temporal.server.address,
+      namespace: 'default',
+    });
     const whole = await until(
       coverage,
       (rows) => rows.reduce((sum, row) => sum + row.received, 0) >= 2 * ids.length,
@@ -164,8 +171,9 @@ describe('a source in force', { skip: ingestSkipReason() || temporalSkipReason()
   });
 
   test('has a gap for every cycle in which no worker was there', async () => {
+    await poller?.stop();
     await worker?.stop();
-    worker = null;
+    [poller, worker] = [null, null];
     const spec = { ...SPEC, name: 'away', interval: 60, groups: 1, meters: ['level'] };
     await applySources(parts(), [spec]);
     const from = formatMillis(Date.now() - 600_000);
