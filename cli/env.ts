@@ -36,6 +36,8 @@ export interface Settings {
   shards: number;
   source: string;
   definitionDirs: string[];
+  /** Where polling.yaml may be, the first that is there counts. */
+  pollingFiles: string[];
   /** Private keys in PEM, the newest first. */
   signingKeys: string[];
   signingKeyFiles: string[];
@@ -95,6 +97,18 @@ export function unknownVariables(
   );
 }
 
+/**
+ * The value of a variable that polling.yaml names for a secret, as in `password_env`. Not trimmed:
+ * whatever stands there is the secret. Undefined if it is not set, or empty.
+ */
+export function secretVariable(
+  name: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  const value = environment[name];
+  return value === '' ? undefined : value;
+}
+
 /** The whole environment for a child process, with `changes` over it. */
 export function childEnvironment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...changes };
@@ -114,8 +128,9 @@ function faultsOf(given: Record<string, string | undefined>): string[] {
 function settingsOf(env: Environment): Settings {
   const cache = env.XDG_CACHE_HOME ??
     (env.HOME === undefined ? null : path.join(env.HOME, '.cache'));
+  const home = path.resolve(env.NEPHO_HOME ?? path.join(PROJECT_DIR, '.nepho'));
   return {
-    home: path.resolve(env.NEPHO_HOME ?? path.join(PROJECT_DIR, '.nepho')),
+    home,
     url: env.NEPHO_URL ?? null,
     token: env.NEPHO_TOKEN ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
@@ -131,6 +146,9 @@ function settingsOf(env: Environment): Settings {
     definitionDirs: env.NEPHO_DEFINITIONS === undefined
       ? [path.join(PROJECT_DIR, 'definitions')]
       : pathList(env.NEPHO_DEFINITIONS),
+    pollingFiles: env.NEPHO_POLLING_FILE === undefined
+      ? [path.join(home, 'polling.yaml'), path.resolve('polling.yaml')]
+      : [path.resolve(env.NEPHO_POLLING_FILE)],
     signingKeys:
       env.NEPHO_SIGNING_KEY?.split(/(?=-----BEGIN )/).filter((key) => key.trim() !== '') ??
         [],

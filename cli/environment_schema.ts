@@ -125,6 +125,12 @@ export const environmentSchema = z.object({
     meaning: 'folders of definition files; the first to define a meter wins',
     fallback: '`definitions` in the project',
   }),
+  NEPHO_POLLING_FILE: variable(text, {
+    kind: 'a file',
+    example: '/etc/nepho/polling.yaml',
+    meaning: 'what is polled, and how often: [polling](polling.md)',
+    fallback: '`polling.yaml` in NEPHO_HOME, or else in the working directory',
+  }),
   NEPHO_SIGNING_KEY: variable(text.includes('PRIVATE KEY'), {
     kind: 'a private key in PKCS#8 PEM, its line ends perhaps written \\n',
     example: '-----BEGIN PRIVATE KEY-----\\n…\\n-----END PRIVATE KEY-----',

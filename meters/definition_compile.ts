@@ -1,7 +1,13 @@
 import type { MapNode } from './definition_document.ts';
 import { readDocument } from './definition_document.ts';
 import { type Extraction, extractReadings } from './definition_extract.ts';
-import { type Fault, FaultList, formatFault, formatPlace, type Place } from './definition_fault.ts';
+import {
+  type Fault,
+  FaultList,
+  formatPlace,
+  inPlaceOrder,
+  type Place,
+} from './definition_fault.ts';
 import { compileMeter, type MeterDefinition } from './definition_meter.ts';
 import type { Notification } from './notification.ts';
 
@@ -71,9 +77,10 @@ export function compileDefinitions(files: readonly DefinitionFile[]): Compiled {
     });
     definitions.push(...kept.reverse());
   }
-  const warnings = inOrder(faults.warnings, files);
+  const names = files.map(({ name }) => name);
+  const warnings = inPlaceOrder(faults.warnings, names);
   if (faults.faults.length > 0) {
-    return { ok: false, faults: inOrder(faults.faults, files), warnings };
+    return { ok: false, faults: inPlaceOrder(faults.faults, names), warnings };
   }
   return { ok: true, set: makeSet(files, definitions), warnings };
 }
@@ -96,16 +103,6 @@ function readDefinitions(file: DefinitionFile, faults: FaultList): MeterDefiniti
 
 function metricOf(document: MapNode) {
   return document.entries.get('metric')?.value;
-}
-
-/** By place. What several definitions merge in is told once. */
-function inOrder(faults: readonly Fault[], files: readonly DefinitionFile[]): Fault[] {
-  const orderOf = new Map(files.map(({ name }, index) => [name, index]));
-  const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
-  return [...unique.values()].sort((a, b) =>
-    (orderOf.get(a.file) ?? 0) - (orderOf.get(b.file) ?? 0) || a.line - b.line ||
-    a.column - b.column
-  );
 }
 
 function makeSet(

@@ -67,3 +67,17 @@ export function formatFault(fault: Fault): string {
 export function formatPlace({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;
 }
+
+/**
+ * By file and place. What several aliases bring in is told once.
+ *
+ * @param files names in their order; files that are not among them come first
+ */
+export function inPlaceOrder(faults: readonly Fault[], files: readonly string[] = []): Fault[] {
+  const orderOf = new Map(files.map((name, index) => [name, index]));
+  const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
+  return [...unique.values()].sort((a, b) =>
+    (orderOf.get(a.file) ?? -1) - (orderOf.get(b.file) ?? -1) || a.line - b.line ||
+    a.column - b.column
+  );
+}
