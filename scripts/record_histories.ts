@@ -4,16 +4,15 @@
  *
  *   node --import tsx scripts/record_histories.ts 0.1.0
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import process from 'node:process';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { ApplicationFailure } from '@temporalio/common';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import type { IngestActivities, IngestLegInput } from '../activities/ingest_leg.ts';
 import type { LegReceipt } from '../activities/leg_receipt.ts';
-import { WORKFLOWS } from '../cli/workflow_bundle.ts';
 import { TASK_QUEUES } from '../temporal.config.ts';
+import { save, startWorkers } from './history_recorder.ts';
+import { recordPolling } from './record_poll_histories.ts';
 import { startTemporal } from '../test/support/temporal_server.ts';
 import {
   drainSignal,
@@ -23,8 +22,6 @@ import {
   resumeSignal,
   statusQuery,
 } from '../workflows/ingest_shard.ts';
-
-const FOLDER = new URL('../test/replay/histories/', import.meta.url);
 
 /** What a leg does, by its number from 1: these activities are ours, so that a history is the same again. */
 type Leg = (input: IngestLegInput, number: number) => Promise<LegReceipt>;
@@ -92,12 +89,12 @@ async function main(version: string): Promise<void> {
   const native = await NativeConnection.connect({ address: temporal.address });
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection });
-  await mkdir(FOLDER, { recursive: true });
   try {
     for (const recording of RECORDINGS) {
       await record(client, native, recording, `ingest_shard_${version}_${recording.name}`);
     }
     await recordMaintenance(client, native, `maintain_storage_${version}_plain`);
+    await recordPolling(client, native, version);
   } finally {
     await connection.close();
     await native.close();
@@ -144,43 +141,6 @@ async function recordMaintenance(
   await handle.result();
   await save(handle, name);
   await workers.stop();
-}
-
-async function startWorkers(
-  connection: NativeConnection,
-  activities: Record<string, (...args: never[]) => Promise<unknown>>,
-): Promise<{ stop(): Promise<void> }> {
-  const control = await Worker.create({
-    connection,
-    taskQueue: TASK_QUEUES.control,
-    workflowsPath: WORKFLOWS,
-    activities,
-  });
-  const ingest = await Worker.create({ connection, taskQueue: TASK_QUEUES.ingest, activities });
-  const running = [control.run(), ingest.run()];
-  return {
-    stop: async () => {
-      control.shutdown();
-      ingest.shutdown();
-      await Promise.all(running);
-    },
-  };
-}
-
-async function save(handle: WorkflowHandle, name: string): Promise<void> {
-  const history = historyToJSON(await handle.fetchHistory());
-  await writeFile(new URL(`${name}.json`, FOLDER), `${withoutPlaces(history)}\n`);
-  process.stdout.write(`${name}.json\n`);
-}
-
-/** Where it was recorded is nobody's business, and no decision depends on it. */
-function withoutPlaces(history: string): string {
-  const places = new Set(['stackTrace', 'identity']);
-  return JSON.stringify(
-    JSON.parse(history, (key, value: unknown) => places.has(key) ? '' : value),
-    null,
-    2,
-  );
 }
 
 async function until(

@@ -29,7 +29,15 @@ before(async () => {
 });
 
 test('there is a history of each workflow', () => {
-  for (const workflow of ['ingest_shard', 'maintain_storage']) {
+  for (
+    const workflow of [
+      'ingest_shard',
+      'maintain_storage',
+      'poll_source',
+      'backfill_source',
+      'check_polls',
+    ]
+  ) {
     assert.ok(histories.some((name) => name.startsWith(workflow)), workflow);
   }
 });
