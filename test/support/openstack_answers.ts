@@ -58,7 +58,10 @@ export function laidDownSession(
     get: async (type, path, call) => answer(type, path, call.headers),
     async head(type, path, call) {
       const headers = Object.entries(answer(type, path, call.headers));
-      return Object.fromEntries(headers.map(([name, value]) => [name, String(value)]));
+      return Object.fromEntries(headers.map(([name, value]) => [
+        name,
+        typeof value === 'string' ? value : '',
+      ]));
     },
     async *pages(type, path, call: ListingCall) {
       const entries = answer(type, path, call.headers)[call.entriesKey ?? 'list'];
