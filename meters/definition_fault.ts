@@ -33,7 +33,11 @@ export type FaultCode =
   | 'cloud_unknown'
   | 'secret_inline'
   | 'setting_invalid'
-  | 'too_many';
+  | 'too_many'
+  // Of dynamic pollsters
+  | 'expression_invalid'
+  /** What a definition may have only by leave of the settings. */
+  | 'not_allowed';
 
 /** Faults, and warnings, that one run tells: a file in which everything is wrong has no end of them. */
 const MAX_TOLD = 1_000;

@@ -3,11 +3,11 @@ import type { HttpAnswer } from '../http/http_client.ts';
 import { readJsonObject } from './json_answer.ts';
 import { listingPages } from './listing_pages.ts';
 import { type OpenStackSessionDeps, ServiceCaller } from './service_caller.ts';
-import type { OpenStackSession } from './session_interface.ts';
+import type { OpenStackAnswers, OpenStackSession } from './session_interface.ts';
 import type { OpenStackSettings } from './settings_schema.ts';
 
 /** A session with what only its owner does. */
-export interface OwnedOpenStackSession extends OpenStackSession {
+export interface OwnedOpenStackSession extends OpenStackSession, OpenStackAnswers {
   /**
    * The services whose clock was seen to be minutes from ours since this was last asked, with the
    * milliseconds that they are ahead.
@@ -39,6 +39,7 @@ export function createOpenStackSession(
 
   const session: OwnedOpenStackSession = {
     cloud,
+    answer: (serviceType, path, call) => caller.ask({ serviceType, path, method: 'GET' }, call),
     async get(serviceType, path, call) {
       const { url, answer } = await caller.ask({ serviceType, path, method: 'GET' }, call);
       return readJsonObject(url, answer);

@@ -1,5 +1,6 @@
 /** What discoveries and pollsters of OpenStack's services ask of the session with their cloud. */
 import type { JsonObject } from '../../meters/json.ts';
+import type { HttpAnswer } from '../http/http_client.ts';
 
 /**
  * Behind the endpoint that the catalogue names, as `/servers/detail?limit=1000`; or the whole URL made
@@ -81,4 +82,18 @@ export interface OpenStackSession {
   projects(call: OpenStackCall): AsyncIterable<readonly JsonObject[]>;
   /** The project that the token is for. @throws {NephoError} see {@link OpenStackSession} */
   projectId(call: OpenStackCall): Promise<string>;
+}
+
+/** For what declares its requests itself, and reads answers that need not be JSON. */
+export interface OpenStackAnswers {
+  /**
+   * An answer as it came, and the URL that was asked.
+   *
+   * @throws {NephoError} see {@link OpenStackSession}
+   */
+  answer(
+    serviceType: string,
+    path: ServicePath,
+    call: OpenStackCall,
+  ): Promise<{ url: string; answer: HttpAnswer }>;
 }
