@@ -11,7 +11,7 @@ export interface ListedServer extends Listed {
 /** Flavor's name to what Nova says of it: the listing of servers leaves the id out. */
 export type Flavors = ReadonlyMap<string, JsonObject>;
 
-/** What Ceilometer copies under its own name where Nova has it. */
+/** Copied where Nova has it, under its own name or as `OS-EXT-SRV-ATTR:…`. */
 const PROPERTIES = [
   'OS-EXT-AZ:availability_zone',
   'architecture',
@@ -74,7 +74,7 @@ export function serverMetadata(server: JsonObject, flavors: Flavors): JsonObject
     user_metadata: userMetadata(server['metadata']),
   };
   for (const name of PROPERTIES) {
-    const value = server[name];
+    const value = server[name] ?? server[`OS-EXT-SRV-ATTR:${name}`];
     if (value !== undefined && value !== null && value !== '') metadata[name] = value;
   }
   return metadata;
