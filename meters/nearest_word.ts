@@ -17,15 +17,19 @@ export function nearestWord(word: string, words: readonly string[]): string | nu
   return nearest;
 }
 
-/** Insertions, deletions and replacements between two texts (Levenshtein). */
+/** Insertions, deletions, replacements and swaps of neighbours between two texts. */
 function distance(from: string, to: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [i, character] of Array.from(from).entries()) {
-    const next = [i + 1];
+  for (let i = 1; i <= from.length; i += 1) {
+    const next = [i];
     for (let j = 1; j <= to.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (to[j - 1] === character ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const replaced = (row[j - 1] ?? 0) + (to[j - 1] === from[i - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && to[j - 1] === from[i - 2] && to[j - 2] === from[i - 1];
+      const swapped = isSwap ? (before[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[to.length] ?? 0;

@@ -1,5 +1,11 @@
 import { type DefinitionNode, type MapNode, readDocument } from './definition_document.ts';
-import { type Fault, FaultList, formatPlace, inPlaceOrder } from './definition_fault.ts';
+import {
+  type Fault,
+  FaultList,
+  formatPlace,
+  inPlaceOrder,
+  type Place,
+} from './definition_fault.ts';
 import { expandedSize, jsonOfNode } from './node_json.ts';
 import {
   MAX_CLOUDS,
@@ -91,12 +97,11 @@ function readParts(
     faults.warn('key_ignored', sinks.keyPlace, message, 'Remove it: samples go into the log');
   }
   const clouds = readSettings(document, 'clouds', MAX_CLOUDS, faults);
-  for (const { path, node } of clouds.values()) {
-    const name = path.slice('clouds.'.length);
+  for (const [name, { keyPlace }] of clouds) {
     if (CLOUD_NAME.test(name)) continue;
     faults.fault(
       'value_invalid',
-      node.place,
+      keyPlace,
       `The cloud '${cut(name)}' has a name that cannot be used`,
       'Write letters, digits, dots, hyphens and underscores, at most 64',
     );
@@ -132,9 +137,9 @@ function readSettings(
   }
   refuseSecrets(node, faults);
   return new Map(
-    Array.from(node.entries, ([name, { value }]) => [
+    Array.from(node.entries, ([name, { keyPlace, value }]) => [
       name,
-      { path: `${key}.${name}`, value: jsonOfNode(value), node: value },
+      { path: `${key}.${name}`, keyPlace, value: jsonOfNode(value), node: value },
     ]),
   );
 }
@@ -151,7 +156,8 @@ function readSources(
     return [];
   }
   const sources = nodes.flatMap((node) => readSource(node, around) ?? []);
-  checkNames(sources, faults);
+  checkNames(nodes, faults);
+  checkIds(sources, faults);
   const patterns = sources.reduce((sum, { meters }) => sum + meters.length, 0);
   const schedules = sources.reduce((sum, { groups }) => sum + groups, 0);
   const last = sources.at(-1);
@@ -166,27 +172,33 @@ function readSources(
   return sources;
 }
 
-/** Names must differ, and so must the ids of schedules that are made of them. */
-function checkNames(sources: readonly SourceSpec[], faults: FaultList): void {
-  const byName = new Map<string, SourceSpec>();
+/** Also those of sources that are faulty otherwise. */
+function checkNames(nodes: readonly DefinitionNode[], faults: FaultList): void {
+  const byName = new Map<string, Place>();
+  for (const node of nodes) {
+    const name = node.kind === 'map' ? valueOf(node, 'name') : undefined;
+    if (name?.kind !== 'text' && name?.kind !== 'number') continue;
+    const other = byName.get(name.text);
+    if (other !== undefined) {
+      const message = `The source '${cut(name.text)}' is also defined at ${formatPlace(other)}`;
+      faults.fault('name_duplicate', name.place, message, 'Give it another name');
+    }
+    byName.set(name.text, name.place);
+  }
+}
+
+/** Schedules are named after cloud and source: `a-b` and `c` are as good as `a` and `b-c`. */
+function checkIds(sources: readonly SourceSpec[], faults: FaultList): void {
   const byId = new Map<string, SourceSpec>();
   for (const source of sources) {
     const { name, cloud, place } = source;
     const id = scheduleId(cloud, name, 0);
-    const other = byName.get(name) ?? byId.get(id);
-    if (other !== undefined) {
-      faults.fault(
-        'name_duplicate',
-        place,
-        other.name === name
-          ? `The source '${cut(name)}' is also defined at ${formatPlace(other.place)}`
-          : `The schedule of '${cut(name)}' would have the id of that at ${
-            formatPlace(other.place)
-          }`,
-        'Give it another name',
-      );
+    const other = byId.get(id);
+    if (other !== undefined && other.name !== name) {
+      const where = formatPlace(other.place);
+      const message = `The schedule of '${cut(name)}' would have the id of that at ${where}`;
+      faults.fault('name_duplicate', place, message, 'Give it another name');
     }
-    byName.set(name, source);
     byId.set(id, source);
   }
 }

@@ -7,6 +7,7 @@ import { nearestWord } from './nearest_word.ts';
 export interface RawSetting {
   /** Where it stands in the file, as `collectors.libvirt`. */
   readonly path: string;
+  readonly keyPlace: Place;
   readonly value: JsonValue;
   readonly node: DefinitionNode;
 }
@@ -55,6 +56,13 @@ const ORDER = /^(?:write|begin|name|give|remove|use|add) /i;
 
 function sentenceCase(sentence: string): string {
   return `${sentence.slice(0, 1).toUpperCase()}${sentence.slice(1)}`;
+}
+
+/** The fault of a setting whose name nobody knows, as that of a collector that there is not. */
+export function unknownSetting(setting: RawSetting, known: readonly string[]): Fault {
+  const name = setting.path.slice(setting.path.indexOf('.') + 1);
+  const message = `The key '${setting.path}' has no meaning here`;
+  return fault('key_unknown', setting.keyPlace, { message, remedy: keyRemedy(name, known) });
 }
 
 function unknownKey(

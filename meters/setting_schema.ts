@@ -2,6 +2,9 @@ import type { z } from 'zod';
 import type { Fault } from './definition_fault.ts';
 import { faultsOfIssues, type RawSetting, type SettingIssue } from './raw_setting.ts';
 
+/** Schemas within each other for one value: more than anybody writes. */
+const MAX_WRAPPINGS = 16;
+
 export type ParsedSetting<T> = { ok: true; value: T } | { ok: false; faults: Fault[] };
 
 /**
@@ -21,7 +24,7 @@ export function parseSetting<T>(schema: z.ZodType<T>, setting: RawSetting): Pars
   };
 }
 
-/** Of the branches of a union, the issues of the one that went deepest: that was meant, most likely. */
+/** Of the branches of a union, the issues of the one that was meant, most likely. */
 function nearestIssues(issue: z.core.$ZodIssue): SettingIssue[] {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) {
     const remedy = issue.code === 'custom' ? issue.params?.['remedy'] : undefined;
@@ -30,33 +33,39 @@ function nearestIssues(issue: z.core.$ZodIssue): SettingIssue[] {
     return [typeof remedy === 'string' ? { ...told, remedy } : told];
   }
   const branches = issue.errors.map((branch) => branch.flatMap(nearestIssues));
-  const depthOf = (branch: readonly SettingIssue[]) =>
-    Math.max(0, ...branch.map(({ path, code }) => path.length + (code === 'invalid_type' ? 0 : 1)));
-  const deepest = branches.reduce((best, branch) =>
-    depthOf(branch) > depthOf(best) ? branch : best
-  );
-  return deepest.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+  const nearest = branches.reduce((best, branch) => oddity(branch) < oddity(best) ? branch : best);
+  return nearest.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+}
+
+/** How unlike a branch the value is: of another kind, then with other constants, then with faults. */
+function oddity(issues: readonly SettingIssue[]): number {
+  const isOtherKind = issues.some(({ path, code }) => path.length === 0 && code === 'invalid_type');
+  const constants = issues.filter(({ code }) => code === 'invalid_value').length;
+  return (isOtherKind ? 1_000_000 : 0) + constants * 1_000 + issues.length;
 }
 
 /** The keys that a schema knows of the mapping at a path, as far as it can be followed. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let current: unknown = schema;
-  for (const step of path) current = below(unwrapped(current), step);
-  const shape = field(unwrapped(current), 'shape');
-  return typeof shape === 'object' && shape !== null ? Object.keys(shape) : [];
+  let current = branchesOf(schema);
+  for (const step of path) {
+    current = current.flatMap((each) => branchesOf(below(each, step)));
+  }
+  const keys = current.flatMap((each) => {
+    const shape = field(each, 'shape');
+    return typeof shape === 'object' && shape !== null ? Object.keys(shape) : [];
+  });
+  return [...new Set(keys)];
 }
 
-/** The schema within optional, default, nullable, readonly and transforming ones. */
-function unwrapped(schema: unknown): unknown {
-  let current = schema;
-  // As deep as anyone nests them: each step goes inwards.
-  for (let i = 0; i < 16; i += 1) {
-    const def = field(current, 'def');
-    const inner = field(def, 'innerType') ?? field(def, 'in');
-    if (inner === undefined) return current;
-    current = inner;
-  }
-  return current;
+/** The schemas within optional, default, nullable, readonly and transforming ones, and unions. */
+function branchesOf(schema: unknown, depth = 0): unknown[] {
+  const def = field(schema, 'def');
+  const inner = field(def, 'innerType') ?? field(def, 'in');
+  const options = field(def, 'options');
+  if (depth > MAX_WRAPPINGS) return [];
+  if (inner !== undefined) return branchesOf(inner, depth + 1);
+  if (Array.isArray(options)) return options.flatMap((each) => branchesOf(each, depth + 1));
+  return schema === undefined ? [] : [schema];
 }
 
 function below(schema: unknown, step: PropertyKey): unknown {
