@@ -65,7 +65,7 @@ export function createOpenStackCollector(
 /** Says after each listing which services have a clock that differs from ours. */
 function withClockRemark(discovery: Discovery, session: OwnedOpenStackSession): Discovery {
   return {
-    name: discovery.name,
+    ...discovery,
     async *discover(context: PollContext, parameter: string) {
       try {
         yield* discovery.discover(context, parameter);

@@ -28,10 +28,8 @@ import {
 const SERVICE_TYPE = 'load-balancer';
 const lbaas = (path: string) => versioned('v2.0', `/lbaas${path}`);
 
-/** `lb_loadbalancers` is the older name of `lb_services`. */
 const LISTINGS = [
   ['lb_services', '/loadbalancers', 'loadbalancers'],
-  ['lb_loadbalancers', '/loadbalancers', 'loadbalancers'],
   ['lb_listeners', '/listeners', 'listeners'],
   ['lb_pools', '/pools', 'pools'],
   ['lb_health_probes', '/healthmonitors', 'healthmonitors'],

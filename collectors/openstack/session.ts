@@ -60,6 +60,10 @@ export function createOpenStackSession(
       const paging = { by: 'link', key: 'links.next' } as const;
       return session.pages('identity', path, { ...call, entriesKey: 'projects', paging });
     },
+    async endpoint(serviceType, { signal }) {
+      const path = (endpoint: string) => endpoint;
+      return (await caller.url({ serviceType, path, method: 'GET' }, signal)).replace(/\/+$/, '');
+    },
     async projectId({ signal }) {
       const projectId = await caller.projectId(signal);
       if (projectId !== null) return projectId;

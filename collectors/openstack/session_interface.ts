@@ -80,6 +80,12 @@ export interface OpenStackSession {
    * @throws {NephoError} see {@link OpenStackSession}
    */
   projects(call: OpenStackCall): AsyncIterable<readonly JsonObject[]>;
+  /**
+   * Where the catalogue, or the settings, have a service: without a slash at the end.
+   *
+   * @throws {NephoError} see {@link OpenStackSession}
+   */
+  endpoint(serviceType: string, call: OpenStackCall): Promise<string>;
   /** The project that the token is for. @throws {NephoError} see {@link OpenStackSession} */
   projectId(call: OpenStackCall): Promise<string>;
 }

@@ -144,6 +144,19 @@ if (typeof found !== 'string') {
     assert.ok(readable > 0);
   });
 
+  test('endpoint:<type>, tenant: what the catalogue and Keystone list', async () => {
+    const { context } = notedCycle();
+    const [endpoint] = await unitsOf(family.discoveries, 'endpoint:image', context);
+    assert.equal(endpoint?.id, found.endpoint('image'));
+    const { body } = await found.ask(
+      'identity',
+      (url) => `${url.replace(/\/v3$/, '')}/v3/projects`,
+    );
+    const projects = rawList(rawObject(body)['projects']).map(({ id }) => id);
+    const units = await unitsOf(family.discoveries, 'tenant', context);
+    assert.deepEqual(units.map(({ id }) => id).sort(), projects.sort());
+  });
+
   test('an extension that the cloud does not have is absent, not a failure', async (t) => {
     const { status } = await found.ask('network', '/v2.0/vpn/vpnservices');
     if (status !== 404) return t.skip('this cloud has VPN as a service');

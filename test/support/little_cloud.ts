@@ -26,6 +26,8 @@ export interface LittleCloud {
   projectId: string;
   /** True if the catalogue has a service of this type. */
   has(serviceType: string): boolean;
+  /** Its public endpoint without a slash at the end. */
+  endpoint(serviceType: string): string | undefined;
   /** Asks at the public endpoint of the catalogue's type, or at another path made from it. */
   ask(
     serviceType: string,
@@ -76,6 +78,7 @@ export async function findLittleCloud(): Promise<LittleCloud | string> {
     password,
     projectId: token.project.id,
     has: (serviceType) => catalogue.has(serviceType),
+    endpoint: (serviceType) => catalogue.get(serviceType),
     async ask(serviceType, path, { method = 'GET', headers = {} } = {}) {
       const endpoint = catalogue.get(serviceType) ?? '';
       const target = typeof path === 'string' ? endpoint + path : path(endpoint);

@@ -73,6 +73,7 @@ export function laidDownSession(
       const { projects } = answer('identity', '/v3/projects');
       if (Array.isArray(projects)) yield projects.filter(isJsonObject);
     },
+    endpoint: async (type) => endpoints[type] ?? 'http://cloud',
     projectId: async () => OWN_PROJECT,
   };
   return { session, asked };

@@ -169,3 +169,23 @@ test('tenant finds all projects, tenant:enabled those that are not disabled', as
 function fail(): never {
   throw new TypeError('no unit');
 }
+
+test('endpoint:<type> finds where the catalogue has a service; without a type it is told', async () => {
+  const { session } = laidDownSession({}, { image: 'http://cloud/image' });
+  const discoveries = identityDiscoveries(session);
+  const { context } = notedCycle();
+  assert.deepEqual(await unitsOf(discoveries, 'endpoint:image', context), [
+    { id: 'http://cloud/image', data: { serviceType: 'image', url: 'http://cloud/image' } },
+  ]);
+  await assert.rejects(unitsOf(discoveries, 'endpoint', context), /'endpoint:image'/);
+});
+
+test('a static resource of a source is a project if it looks like one', () => {
+  const { session } = laidDownSession({});
+  const tenant = identityDiscoveries(session).find(({ name }) => name === 'tenant');
+  assert.deepEqual(tenant?.resource?.('0123456789abcdef0123456789abcdef'), {
+    id: '0123456789abcdef0123456789abcdef',
+    data: null,
+  });
+  assert.equal(tenant?.resource?.('snmp://switch'), null);
+});
