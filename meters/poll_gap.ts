@@ -65,6 +65,8 @@ export const REMARK_CODES = [
   'listed_twice',
   /** A number came as text. */
   'number_as_text',
+  /** Metadata that a definition asks another endpoint for could not be read. */
+  'metadata_missing',
 ] as const;
 
 export type RemarkCode = (typeof REMARK_CODES)[number];

@@ -22,6 +22,7 @@ export const TEMPLATE_NAMES = ['sample', 'extra_metadata_captured', 'extra_metad
 const LOOKS_COMPUTED =
   /^\s*(?:[rRbBuUfF]{0,2}['"]|\()|\bsample\[|\bextra_metadata_(?:captured|by_name)\b/;
 const ABSOLUTE = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//;
+const COMPUTED_ORIGIN = /^\s*['"](https?:\/\/[^'"/\\]+\/)/;
 const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SECRET_HEADER =
@@ -62,8 +63,9 @@ export function readRequest(
   const foreign = authentication !== undefined;
   if (foreign) {
     refuse(keys, ['endpoint_type'], 'module or authentication');
-    if (!checkUrl(keys, template, path.place)) return null;
-    return { kind: 'url', url: template, headers, authentication, timeoutMs };
+    const origin = originOf(keys, template, path.place);
+    if (origin === null) return null;
+    return { kind: 'url', url: template, origin, headers, authentication, timeoutMs };
   }
   if (template.expression === null && ABSOLUTE.test(template.text)) {
     keys.fault(
@@ -160,26 +162,29 @@ function checkCommand(
   return false;
 }
 
-function checkUrl(keys: DefinitionKeys, { text, expression }: Template, place: Place): boolean {
-  if (expression !== null) return true;
-  const url = URL.canParse(text) ? new URL(text) : null;
+/** The origin of a URL. That of one that is computed must stand in its first text, whole. */
+function originOf(
+  keys: DefinitionKeys,
+  { text, expression }: Template,
+  place: Place,
+): string | null {
+  const start = expression === null ? text : COMPUTED_ORIGIN.exec(text)?.[1] ?? '';
+  const url = URL.canParse(start) ? new URL(start) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    keys.fault(
-      'value_invalid',
-      place,
-      "'url_path' is no URL",
-      'Write http:// or https:// and so on',
-    );
-    return false;
+    const remedy = expression === null
+      ? 'Write http:// or https:// and so on'
+      : "Begin with the scheme, host and first slash in one text, as 'https://host/' + …";
+    keys.fault('value_invalid', place, "'url_path' is no URL", remedy);
+    return null;
   }
-  if (url.username === '' && url.password === '') return true;
+  if (url.username === '' && url.password === '') return url.origin;
   keys.fault(
     'not_allowed',
     place,
     "'url_path' holds a user or password",
     "Name an authentication of the settings: 'authentication: name'",
   );
-  return false;
+  return null;
 }
 
 function readHeaders(keys: DefinitionKeys, allowance: Allowance): Record<string, string> {

@@ -40,7 +40,8 @@ export type RestRequest =
   | {
     kind: 'url';
     url: Template;
-    /** What relative links are joined to, and whose origin none may leave; null for the URL itself. */
+    /** That of the URL, which neither a link nor data may lead away from. */
+    origin: string;
     headers: Readonly<Record<string, string>>;
     authentication: Authentication;
     timeoutMs: number;

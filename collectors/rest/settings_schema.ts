@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { errorMessage } from '../../meters/errors.ts';
+import { commandWords } from './command_words.ts';
 
 const name = z.string().min(1).max(255);
 const path = z.string().min(1).max(4_096);
@@ -39,6 +41,14 @@ const authentication = z.discriminatedUnion('type', [
   }
 });
 
+const command = z.string().min(1).max(4_096).superRefine((text, context) => {
+  try {
+    commandWords(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: errorMessage(error) });
+  }
+});
+
 /** `collectors: rest:` of polling.yaml. */
 export const restSettingsSchema = z.strictObject({
   /** Folders of pollster files, `*.yaml`; a relative one is beside polling.yaml. */
@@ -46,7 +56,7 @@ export const restSettingsSchema = z.strictObject({
   /** Ceilometer's namespaces that this deployment stands for: others' definitions are left out. */
   namespaces: z.array(name).min(1).max(64).default(['central']),
   /** The commands that `host_command` may run, word by word; `{}` stands for one word of the data. */
-  host_commands: z.array(z.string().min(1).max(4_096)).max(256).default([]),
+  host_commands: z.array(command).max(256).default([]),
   /** What definitions may name in `authentication`. */
   authentications: z.record(name, authentication).default({}),
 });
