@@ -1,5 +1,6 @@
 import { isNephoError, NephoError } from '../../meters/errors.ts';
 import type { PollContext } from '../polling/pollster.ts';
+import { createHttpClient } from '../http/create_http_client.ts';
 import {
   DEFAULT_LIMITS,
   type EndpointLimits,
@@ -11,10 +12,12 @@ import type { EndpointSettings } from './settings_schema.ts';
 
 export interface PrometheusDeps {
   readonly secret: ReadSecret;
-  /** A client of one endpoint. `caFile` is the path of a PEM file, null for the system's authorities. */
-  readonly createClient: (
-    options: { limits: EndpointLimits; caFile: string | null },
-  ) => HttpClient | Promise<HttpClient>;
+  /** The text of a file. */
+  readonly readText: (path: string) => Promise<string>;
+  /** The present, milliseconds since 1970. */
+  readonly nowMs: () => number;
+  /** Called for each request that is made. */
+  readonly onRequest?: () => void;
 }
 
 const CLOCK_SKEW_MS = 300_000;
@@ -58,21 +61,31 @@ export class EndpointCaller {
   async close(): Promise<void> {
     const client = this.#client;
     this.#client = null;
-    await (await client)?.close();
+    const opened = await client?.catch(() => null);
+    await opened?.close();
   }
 
   async #open(): Promise<HttpClient> {
-    const { ca_file: caFile = null } = this.settings;
-    this.#client ??= Promise.resolve(
-      this.#deps.createClient({ limits: limitsOf(this.settings), caFile }),
-    );
+    this.#client ??= this.#connect();
     try {
       return await this.#client;
     } catch (cause) {
       this.#client = null;
       if (isNephoError(cause)) throw cause;
-      throw this.fault('certificate_invalid', `its ca_file '${caFile}' cannot be used`, cause);
+      throw this.fault('certificate_invalid', 'its ca_file cannot be read', cause);
     }
+  }
+
+  async #connect(): Promise<HttpClient> {
+    const { nowMs, onRequest, readText } = this.#deps;
+    const { ca_file: caFile } = this.settings;
+    const limits = limitsOf(this.settings);
+    return createHttpClient({
+      limitsOf: () => limits,
+      ...(caFile === undefined ? {} : { caCertificate: await readText(caFile) }),
+      ...(onRequest === undefined ? {} : { onRequest }),
+      nowMs,
+    });
   }
 
   async #ownHeaders(): Promise<Record<string, string>> {

@@ -34,7 +34,6 @@ export async function evaluate(
       ? { time: seconds(at) }
       : { start: seconds(at), end: seconds(at), step: '1' }),
     timeout: String(settings.timeout),
-    ...(settings.lookback === undefined ? {} : { lookback_delta: String(settings.lookback) }),
   });
   const answer = await caller.get(url, context, {
     headers: { accept: 'application/json' },

@@ -75,8 +75,6 @@ const endpoint = z.strictObject({
   format: z.enum(['any', 'text']).default('any'),
   /** Seconds that a query looks before the cycle's time, for data that come late. */
   delay: z.int().min(0).max(86_400).default(0),
-  /** Seconds that a query may reach back for a series' last value; the server's own without. */
-  lookback: z.int().min(1).max(86_400).optional(),
   /** Takes answers to which the server adds warnings, as of stores that did not answer. */
   accept_warnings: z.boolean().default(false),
   /** Requests at the same time. */

@@ -159,7 +159,7 @@ function readHere(text: string, format: ExpositionFormat): Said[] {
       });
     });
   } catch (error) {
-    if (isNephoError(error)) throw new Error(`${error.message}\n${text}`);
+    if (isNephoError(error)) throw new Error(`${error.message}\n${text}`, { cause: error });
     throw error;
   }
   return found;
