@@ -3,6 +3,7 @@ import type { CycleSource } from '../collectors/polling/run_cycle.ts';
 import type { PollSource } from '../db/poll_sources.ts';
 import { NephoError } from '../meters/errors.ts';
 import { compileMeterPatterns } from '../meters/meter_patterns.ts';
+import type { SourceSpec } from '../meters/polling_config.ts';
 
 /** What the store keeps of a source, as `sources.apply` checked it. */
 const storedSpec = z.object({
@@ -18,14 +19,23 @@ const storedSpec = z.object({
 export function cycleSource(source: PollSource, fromHistory: boolean): CycleSource {
   const spec = storedSpec.safeParse(source.spec);
   if (!spec.success) throw invalid(source, spec.error);
-  const { meters, resources, discovery, concurrency, expect, groups } = spec.data;
+  const expect = spec.data.expect.map(({ meter, at_least }) => ({ meter, atLeast: at_least }));
+  return cycleSourceOf({ ...spec.data, expect }, fromHistory);
+}
+
+/** The same of a source as polling.yaml has it. */
+export function cycleSourceOf(
+  spec: Omit<SourceSpec, 'name' | 'cloud' | 'intervalSeconds' | 'place'>,
+  fromHistory: boolean,
+): CycleSource {
+  const { meters, resources, discovery, concurrency, expect, groups } = spec;
   return {
     selection: compileMeterPatterns(meters),
     resources,
     discovery,
     concurrency,
     // A group sees its own share alone, which says nothing about the whole.
-    expect: groups === 1 ? expect.map(({ meter, at_least }) => ({ meter, atLeast: at_least })) : [],
+    expect: groups === 1 ? expect : [],
     fromHistory,
   };
 }

@@ -41,7 +41,15 @@ export async function describeSchedule(
   client: ScheduleClient,
   name: PollGroupName,
 ): Promise<ScheduleStatus | null> {
-  const description = await unlessAbsent(client, name, (handle) => handle.describe());
+  return await describeScheduleOf(client, pollScheduleId(name));
+}
+
+/** The same by the Schedule's id. */
+export async function describeScheduleOf(
+  client: ScheduleClient,
+  id: string,
+): Promise<ScheduleStatus | null> {
+  const description = await unlessAbsent(client, id, (handle) => handle.describe());
   return description === null ? null : statusOf(description);
 }
 
@@ -52,7 +60,7 @@ export async function putSchedule(
   intervalSeconds: number,
 ): Promise<void> {
   const wanted = scheduleOptions(name, intervalSeconds);
-  const updated = await unlessAbsent(client, name, async (handle) => {
+  const updated = await unlessAbsent(client, pollScheduleId(name), async (handle) => {
     await handle.update(({ state }) => ({
       spec: wanted.spec,
       action: wanted.action,
@@ -69,7 +77,7 @@ export async function deleteSchedule(
   client: ScheduleClient,
   name: PollGroupName,
 ): Promise<boolean> {
-  return await unlessAbsent(client, name, async (handle) => {
+  return await unlessAbsent(client, pollScheduleId(name), async (handle) => {
     await handle.delete();
     return true;
   }) ?? false;
@@ -85,7 +93,7 @@ export async function orderSchedule(
   name: PollGroupName,
   order: ScheduleOrder,
 ): Promise<boolean> {
-  return await unlessAbsent(client, name, async (handle) => {
+  return await unlessAbsent(client, pollScheduleId(name), async (handle) => {
     if (order.order === 'pause') await handle.pause(order.note);
     else if (order.order === 'resume') await handle.unpause(order.note);
     else await handle.trigger(ScheduleOverlapPolicy.ALLOW_ALL);
@@ -143,12 +151,12 @@ function statusOf({ spec, state, info }: ScheduleDescription): ScheduleStatus {
 
 async function unlessAbsent<T>(
   client: ScheduleClient,
-  name: PollGroupName,
+  id: string,
   work: (handle: ScheduleHandle) => Promise<T>,
 ): Promise<T | null> {
   return await inTime(client, async () => {
     try {
-      return await work(client.getHandle(pollScheduleId(name)));
+      return await work(client.getHandle(id));
     } catch (error) {
       if (error instanceof ScheduleNotFoundError) return null;
       throw error;

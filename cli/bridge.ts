@@ -10,7 +10,7 @@ import { NephoError } from '../meters/errors.ts';
 import { readSettings, type Settings } from './env.ts';
 import { configureLogging, logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
-import { readRunningSystem } from './running_system.ts';
+import { withRunningParts } from './running_parts.ts';
 import { announceReady, endOfService } from './signals.ts';
 
 interface Options {
@@ -96,15 +96,12 @@ function reporter(bridge: Bridge): () => void {
 
 /** Beside an embedded system the bridge finds its NATS by itself. */
 async function withRunningNats(settings: Settings): Promise<Settings & { natsUrl: string }> {
-  if (settings.natsUrl !== null) return { ...settings, natsUrl: settings.natsUrl };
-  const running = await readRunningSystem(settings.home);
-  if (running === null) {
-    throw new NephoError(
-      'not_running',
-      'Cannot find the intake: start nepho by `npm start`, or set NEPHO_NATS_URL',
-    );
-  }
-  return { ...settings, natsUrl: running.natsUrl, natsMonitorUrl: running.natsMonitorUrl };
+  const found = await withRunningParts(settings);
+  if (found.natsUrl !== null) return { ...found, natsUrl: found.natsUrl };
+  throw new NephoError(
+    'not_running',
+    'Cannot find the intake: start nepho by `npm start`, or set NEPHO_NATS_URL',
+  );
 }
 
 async function readCertificate(file: string): Promise<string> {

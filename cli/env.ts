@@ -109,6 +109,15 @@ export function secretVariable(
   return value === '' ? undefined : value;
 }
 
+/** The variables of OpenStack's own client. */
+export function openStackEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => name.startsWith('OS_')),
+  );
+}
+
 /** The whole environment for a child process, with `changes` over it. */
 export function childEnvironment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...changes };

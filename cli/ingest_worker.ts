@@ -1,13 +1,16 @@
 /** Wires the ingest worker: database, intake, keys, definitions, metrics, Temporal. */
 import { hostname } from 'node:os';
 import process from 'node:process';
+import { Client, Connection } from '@temporalio/client';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
 import { DefinitionSource } from '../activities/definition_source.ts';
 import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/ingest_deps.ts';
 import { checkSigningKeys } from '../activities/take_over_log.ts';
+import type { PollAccountDeps } from '../activities/poll_deps.ts';
 import type { SampleSignaturePolicy } from '../activities/sample_signatures.ts';
+import { describeScheduleOf } from '../api/poll_schedules.ts';
 import { createIngestMetrics } from '../api/metrics.ts';
 import { closeBus, connectBus } from '../bus/connection.ts';
 import { openIntakePuller } from '../bus/puller.ts';
@@ -20,6 +23,7 @@ import type { Signer } from '../ledger/signer.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
+import { pollPublisher } from './poll_publisher.ts';
 import { type RunningWorker, runWorker } from './run_worker.ts';
 import { answerMetrics } from './worker_metrics.ts';
 
@@ -59,7 +63,9 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
     applicationName: 'nepho-worker',
   });
   let nats: NatsConnection | null = null;
+  const temporal = Connection.lazy({ address: config.temporalAddress, interceptors: [] });
   const close = async (): Promise<void> => {
+    await temporal.close();
     if (nats !== null) await closeBus(nats);
     await db.close();
   };
@@ -81,7 +87,7 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
       address: config.temporalAddress,
       namespace: config.temporalNamespace,
       shards: config.shards,
-    });
+    }, await pollAccountDeps(config, { db, nats, temporal }));
     return closingAfter(worker, close);
   } catch (error) {
     await close();
@@ -113,6 +119,22 @@ function ingestDeps(
     nowMs: Date.now,
     log: structuredLog('ingest'),
     metrics: createIngestMetrics(config.registry),
+  };
+}
+
+async function pollAccountDeps(
+  config: IngestWorkerConfig,
+  { db, nats, temporal }: { db: Database; nats: NatsConnection; temporal: Connection },
+): Promise<PollAccountDeps> {
+  const { schedule } = new Client({
+    connection: temporal,
+    namespace: config.temporalNamespace,
+  });
+  return {
+    pool: db.pool,
+    publish: await pollPublisher(nats),
+    scheduleState: (id) => describeScheduleOf(schedule, id),
+    nowMs: Date.now,
   };
 }
 

@@ -21,6 +21,9 @@ const COMMANDS: Record<string, () => Promise<{ register(program: Command): void 
   resources: () => import('./resources.ts'),
   explain: () => import('./explain.ts'),
   quarantine: () => import('./quarantine.ts'),
+  sources: () => import('./sources.ts'),
+  coverage: () => import('./coverage.ts'),
+  poll: () => import('./poll.ts'),
   actors: () => import('./actors.ts'),
   log: () => import('./log.ts'),
   receipt: () => import('./receipt.ts'),
@@ -29,6 +32,7 @@ const COMMANDS: Record<string, () => Promise<{ register(program: Command): void 
   worker: () => import('./worker.ts'),
   api: () => import('./api.ts'),
   bridge: () => import('./bridge.ts'),
+  poller: () => import('./poller.ts'),
   migrate: () => import('./migrate.ts'),
 };
 

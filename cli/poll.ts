@@ -1,0 +1,120 @@
+import process from 'node:process';
+import type { Command } from 'commander';
+import { cycleSourceOf } from '../activities/poll_source_spec.ts';
+import { createSourceMemory } from '../collectors/polling/source_memory.ts';
+import { runCycle } from '../collectors/polling/run_cycle.ts';
+import { NephoError } from '../meters/errors.ts';
+import type { SourceSpec } from '../meters/polling_config.ts';
+import { groupOf } from '../meters/polling_plan.ts';
+import { readPollMessage } from '../meters/poll_message_reader.ts';
+import { formatMillis } from '../meters/timestamp.ts';
+import { readSettings } from './env.ts';
+import { CloudSet, pollingFileOf } from './poll_worker.ts';
+
+interface Options {
+  source: string;
+  cloud?: string;
+  once: boolean;
+  file?: string;
+  group?: string;
+  json: boolean;
+}
+
+export function register(program: Command): void {
+  program.command('poll')
+    .description(
+      'poll a source of polling.yaml here and now, and print its samples, one JSON a line',
+    )
+    .requiredOption('--source <name>', 'its name in polling.yaml')
+    .option('--cloud <name>', 'where several clouds have a source of this name')
+    .option('--once', 'the only way there is: Schedules do the rest', true)
+    .option('--file <path>', 'instead of NEPHO_POLLING_FILE')
+    .option('--group <number>', 'one group alone, from 0')
+    .option('--json', 'no progress', false)
+    .action(poll);
+}
+
+/** Nothing is sent: no server is needed but the endpoints themselves. */
+async function poll(options: Options): Promise<void> {
+  const settings = readSettings();
+  const given = options.file === undefined
+    ? settings
+    : { ...settings, pollingFiles: [options.file] };
+  const file = pollingFileOf(given);
+  const { config } = await file.current();
+  const source = findSource(config.sources, options);
+  const clouds = new CloudSet(given, file);
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const tell = (text: string): void => {
+    if (!options.json) process.stderr.write(text);
+  };
+  try {
+    const collectors = await clouds.of(source.cloud);
+    const nowMs = Date.now();
+    tell(`Polling '${source.name}' of '${source.cloud}'\n`);
+    const receipt = await runCycle(
+      {
+        cloud: source.cloud,
+        source: source.name,
+        group: 0,
+        cycle: formatMillis(Math.trunc(nowMs / 1_000) * 1_000),
+      },
+      cycleSourceOf(source, false),
+      {
+        registry: collectors.registry,
+        memory: createSourceMemory(),
+        isOurs: (unit) =>
+          options.group === undefined || groupOf(unit, source.groups) === Number(options.group),
+        lastDiscovered: () => null,
+        requests: () => collectors.requests(),
+        nowMs: Date.now,
+        signal: AbortSignal.any([
+          stop.signal,
+          AbortSignal.timeout(source.intervalSeconds * 1_000),
+        ]),
+        publish: (message) => {
+          printMessage(message);
+          return Promise.resolve();
+        },
+        onStored: () => {},
+      },
+    );
+    tell(`${JSON.stringify(receipt)}\n`);
+    if (receipt.missing > 0) process.exitCode = 1;
+  } finally {
+    await clouds.close();
+  }
+}
+
+/** Samples to standard output, what is missing or odd to standard error. */
+function printMessage(message: Uint8Array): void {
+  const { units, gaps, end } = readPollMessage(new TextDecoder().decode(message));
+  for (const { readings } of units) {
+    for (const reading of readings) process.stdout.write(`${JSON.stringify(reading)}\n`);
+  }
+  for (const { pollster, unit, units: count, reason, detail } of gaps) {
+    process.stderr.write(
+      `missing: ${pollster} of ${unit ?? `${count} units`}: ${reason}: ${detail}\n`,
+    );
+  }
+  for (const { code, unit, detail } of end?.remarks ?? []) {
+    process.stderr.write(`${code}: ${unit ?? 'the cycle'}: ${detail}\n`);
+  }
+}
+
+function findSource(sources: readonly SourceSpec[], { source, cloud }: Options): SourceSpec {
+  const found = sources.filter((one) =>
+    one.name === source && (cloud === undefined || one.cloud === cloud)
+  );
+  const [only] = found;
+  if (found.length === 1 && only !== undefined) return only;
+  throw new NephoError(
+    'usage_invalid',
+    found.length > 1
+      ? `Cannot tell which '${source}' is meant: give --cloud`
+      : `Cannot poll '${source}': polling.yaml has ${
+        sources.map(({ name }) => `'${name}'`).join(', ') || 'no source'
+      }`,
+  );
+}
