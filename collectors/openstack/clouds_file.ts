@@ -45,7 +45,7 @@ export function readCloudsFile(source: string, file: string, cloud: string): Clo
   if (source.length > MAX_LENGTH) throw refuse('the file is too long');
   let document: unknown;
   try {
-    document = parse(source, { logLevel: 'silent' });
+    document = parse(source, { logLevel: 'error' });
   } catch (error) {
     // What follows the first line of a message quotes the file, and with it perhaps a password.
     throw refuse(`it is no YAML (${errorMessage(error).split(/:?\n/, 1)[0]})`);

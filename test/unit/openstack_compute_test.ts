@@ -106,7 +106,7 @@ test('nova.servers names project, user and all that Ceilometer says of a server'
     task_state: null,
     image: { id: image },
     image_ref: image,
-    image_ref_url: `http://127.0.0.1:8774/images/${String(image)}`,
+    image_ref_url: 'http://127.0.0.1:8774/images/143b8b14-ebf7-4cd0-82ed-acdd2592c9fe',
     vcpus: 2,
     memory_mb: 2048,
     disk_gb: 20,
