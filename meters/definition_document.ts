@@ -11,6 +11,7 @@ import {
 } from 'yaml';
 import type { FaultList, Place } from './definition_fault.ts';
 import { tooMuchYaml } from './definition_tokens.ts';
+import { isNephoError } from './errors.ts';
 import type { ExactNumber } from './json.ts';
 import { jsonNumber } from './path_number.ts';
 import { parseQuantity } from './quantity.ts';
@@ -85,11 +86,10 @@ export function readDocument(file: string, text: string, faults: FaultList): Def
     );
     return null;
   }
-  const lines = new LineCounter();
   const reader: Reader = {
     file,
     text,
-    lines,
+    lines: linesOf(text),
     faults,
     anchors: new Map(),
     made: new Map(),
@@ -102,16 +102,9 @@ export function readDocument(file: string, text: string, faults: FaultList): Def
 function parseText(reader: Reader) {
   const excess = tooMuchYaml(reader.text);
   if (excess !== null) {
-    // The parser has not counted the lines yet.
-    const before = reader.text.slice(0, excess.offset).split('\n');
-    const place = {
-      file: reader.file,
-      line: before.length,
-      column: (before.at(-1) ?? '').length + 1,
-    };
     reader.faults.fault(
       'yaml_invalid',
-      place,
+      placeOf(reader, excess.offset),
       `The YAML is not read: ${excess.message}`,
       'Split the file, or correct the YAML',
     );
@@ -121,7 +114,6 @@ function parseText(reader: Reader) {
     version: '1.1',
     merge: true,
     uniqueKeys: false,
-    lineCounter: reader.lines,
     // It would quote the line, which may hold a secret, and be slow where lines are long.
     prettyErrors: false,
   });
@@ -138,9 +130,18 @@ function parseText(reader: Reader) {
 
 /** Without what the parser cites of the text. */
 function sentenceOf(message: string): string {
-  const sentence =
-    message.split(/:?\n|(?<=YAML token|extra characters|escape sequence):? /, 1)[0] ?? '';
-  return sentence.replace(/\.$/, '');
+  const cited = /:?\n|: "|(?<=YAML token|extra characters|escape sequence):? /;
+  return (message.split(cited, 1)[0] ?? '').replace(/\.$/, '');
+}
+
+/** All of them, while the parser passes over those within what it does not understand. */
+function linesOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
+    lines.addNewLine(at + 1);
+  }
+  return lines;
 }
 
 function convert(reader: Reader, source: unknown, depth: number): DefinitionNode | null {
@@ -257,9 +258,8 @@ function convertScalar(reader: Reader, node: unknown, place: Place): DefinitionN
   if (plain && node.value === null) return { kind: 'null', place };
   if (plain && BOOLEAN.test(text)) return { kind: 'bool', value: node.value === true, place };
   const digits = plain ? text.replaceAll('_', '') : '';
-  if (NUMBER.test(digits)) {
-    return { kind: 'number', value: jsonNumber(parseQuantity(digits)), text, place };
-  }
+  const value = NUMBER.test(digits) ? exactNumber(digits) : null;
+  if (value !== null) return { kind: 'number', value, text, place };
   if (plain && typeof node.value === 'number' && Number.isSafeInteger(node.value)) {
     return { kind: 'number', value: node.value, text, place };
   }
@@ -272,6 +272,16 @@ function convertScalar(reader: Reader, node: unknown, place: Place): DefinitionN
     place,
     placeAt: (offset) => verbatim ? placeOf(reader, start + opening + offset) : place,
   };
+}
+
+/** Null for what has more digits than any quantity: it stays a text. */
+function exactNumber(digits: string): number | ExactNumber | null {
+  try {
+    return jsonNumber(parseQuantity(digits));
+  } catch (error) {
+    if (isNephoError(error)) return null;
+    throw error;
+  }
 }
 
 function startOf(node: unknown): number | undefined {
