@@ -6,6 +6,8 @@ import { libvirtSettingsSchema } from '../collectors/libvirt/settings_schema.ts'
 import type { Collector } from '../collectors/polling/pollster.ts';
 import { createPrometheusCollector } from '../collectors/prometheus/collector.ts';
 import { prometheusSettingsSchema } from '../collectors/prometheus/settings_schema.ts';
+import { createRadosgwCollector } from '../collectors/radosgw/collector.ts';
+import { radosgwSettingsSchema } from '../collectors/radosgw/settings_schema.ts';
 import type { ReadSecret } from '../collectors/secret_reference.ts';
 import { createSnmpCollector } from '../collectors/snmp/collector.ts';
 import { snmpSettingsSchema } from '../collectors/snmp/settings_schema.ts';
@@ -33,6 +35,7 @@ export const COLLECTOR_FAMILIES: Readonly<Record<string, Family>> = {
     (settings) => createLibvirtCollector(settings, { hostname: hostname() }),
   ),
   prometheus: family(prometheusSettingsSchema, createPrometheusCollector),
+  radosgw: family(radosgwSettingsSchema, createRadosgwCollector),
   snmp: family(snmpSettingsSchema, createSnmpCollector),
 };
 
