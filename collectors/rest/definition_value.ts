@@ -49,5 +49,14 @@ export function readValue(
   }
   const of = keys.compileAttribute({ ...own, text: list });
   const attribute = keys.compileAttribute({ ...own, text: fields.slice(1) });
+  const mapping = keys.get('value_mapping');
+  if (mapping !== undefined) {
+    keys.faults.warn(
+      'key_ignored',
+      mapping.place,
+      'A pollster of many meters maps no values',
+      'Map them by an operation, or define a pollster each',
+    );
+  }
   return of === null || attribute === null ? null : { kind: 'each', list: of, nameKey, attribute };
 }

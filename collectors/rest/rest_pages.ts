@@ -1,6 +1,6 @@
 import { errorMessage, isNephoError, NephoError } from '../../meters/errors.ts';
 import type { CompiledAttribute } from '../../meters/expression_attribute.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../meters/json.ts';
+import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../../meters/json.ts';
 import type { RestListing } from './rest_definition.ts';
 import type { RestAsker } from './rest_asker.ts';
 import { readAnswer } from './response_handlers.ts';
@@ -143,6 +143,10 @@ export function identified(
 /** Null for none, undefined for what is no id. */
 function idText(value: JsonValue): string | null | undefined {
   if (value === null || value === '') return null;
-  const text = typeof value === 'number' ? String(value) : value;
+  const text = typeof value === 'number'
+    ? String(value)
+    : value instanceof ExactNumber
+    ? value.text
+    : value;
   return typeof text === 'string' && text.length <= 255 ? text : undefined;
 }
