@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { compileMeterPatterns } from '../../meters/meter_patterns.ts';
 import { compileShellPattern } from '../../meters/shell_pattern.ts';
 
-const FNMATCH = fileURLToPath(new URL('../conformance/fnmatch.py', import.meta.url));
+const FNMATCH = fileURLToPath(new URL('../conformance/shell_patterns.py', import.meta.url));
 const PROBE = 'import sys; sys.exit(sys.version_info < (3, 10))';
 const withoutPython = spawnSync('python3', ['-c', PROBE]).status === 0
   ? false
