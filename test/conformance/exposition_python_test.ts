@@ -55,7 +55,7 @@ type PythonAnswer = { error: string } | {
 
 for (const format of ['prometheus', 'openmetrics'] as const) {
   test(`${format}: whole texts are read as prometheus_client reads them`, { skip }, () => {
-    const texts = fc.sample(expositions(format), { numRuns: 300, seed: SEED })
+    const texts = fc.sample(expositions(format), { numRuns: 200, seed: SEED })
       .map((families) => writeExposition(families, format));
     const answers = askPython(texts.map((text) => ({ format, text })));
     texts.forEach((text, i) => {
@@ -96,7 +96,7 @@ test(
       const place = at % (text.length + 1);
       return text.slice(0, place) + inserted + text.slice(place + removed);
     });
-    const texts = fc.sample(damaged, { numRuns: 1_500, seed: SEED });
+    const texts = fc.sample(damaged, { numRuns: 1_000, seed: SEED });
     const answers = askPython(texts.map((text) => ({ format: 'openmetrics', text })));
     let taken = 0;
     texts.forEach((text, i) => {
@@ -111,7 +111,7 @@ test(
       assert.deepEqual(here.said, saidByPython(answer), text);
       taken += 1;
     });
-    assert.ok(taken > 300, `only ${taken} damaged texts were taken`);
+    assert.ok(taken > 200, `only ${taken} damaged texts were taken`);
   },
 );
 

@@ -49,7 +49,7 @@ for (const format of FORMATS) {
       fc.property(expositions(format), (families) => {
         assert.deepEqual(read(writeExposition(families, format), format), families);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -67,7 +67,7 @@ for (const format of FORMATS) {
         reader.end();
         assert.deepEqual([...found.values()], families);
       }),
-      { numRuns: 30 },
+      { numRuns: 25 },
     );
   });
 
@@ -83,7 +83,7 @@ for (const format of FORMATS) {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -118,7 +118,7 @@ for (const format of FORMATS) {
       fc.property(fc.oneof(damage, soup, fc.string({ unit: 'binary', maxLength: 80 })), (text) => {
         tryRead(text, format);
       }),
-      { numRuns: 250 },
+      { numRuns: 120 },
     );
   });
 }
