@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchIngest } from './ingest.ts';
+import { benchPolling } from './polling.ts';
 import { benchRead } from './read.ts';
 
 const { values, positionals } = parseArgs({
@@ -13,6 +14,9 @@ const { values, positionals } = parseArgs({
     shards: { type: 'string', default: '2' },
     workers: { type: 'string', default: '1' },
     samples: { type: 'string', default: '1000000' },
+    instances: { type: 'string', default: '10000' },
+    cycles: { type: 'string', default: '3' },
+    interval: { type: 'string', default: '60' },
   },
 });
 
@@ -23,6 +27,12 @@ const BENCHES: Record<string, () => Promise<object>> = {
       waves: Number(values.waves),
       shards: Number(values.shards),
       workers: Number(values.workers),
+    }, say),
+  polling: () =>
+    benchPolling({
+      instances: Number(values.instances),
+      cycles: Number(values.cycles),
+      intervalSeconds: Number(values.interval),
     }, say),
   read: () => benchRead({ samples: Number(values.samples) }, say),
 };

@@ -19,7 +19,7 @@ export const WORKER_NODE_ARGS: readonly string[] = [
 
 /** `nepho <args>`. */
 export function ownCommand(...args: string[]): CommandLine {
-  const nodeArgs = args[0] === 'worker' ? [...WORKER_NODE_ARGS] : [];
+  const nodeArgs = ['worker', 'poller'].includes(args[0] ?? '') ? [...WORKER_NODE_ARGS] : [];
   return run(path.join(PROJECT_DIR, 'cli', 'nepho.mjs'), nodeArgs, args);
 }
 

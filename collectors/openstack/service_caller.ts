@@ -8,6 +8,7 @@ import { login, type Token } from './keystone_login.ts';
 import { serviceUrl } from './service_url.ts';
 import type { OpenStackCall, ServicePath } from './session_interface.ts';
 import type { OpenStackSettings } from './settings_schema.ts';
+import { TokenIntroduction } from './token_introduction.ts';
 import { TokenKeeper } from './token_keeper.ts';
 
 export interface OpenStackSessionDeps extends CloudAccessDeps {
@@ -40,6 +41,7 @@ export class ServiceCaller {
   readonly #settings: OpenStackSettings;
   readonly #deps: OpenStackSessionDeps;
   readonly #table: EndpointTable;
+  readonly #introduction = new TokenIntroduction();
   readonly #ended = new AbortController();
   #connecting: Promise<Connection> | null = null;
 
@@ -81,7 +83,12 @@ export class ServiceCaller {
       const headers = { accept: 'application/json', ...call.headers, 'x-auth-token': token.id };
       try {
         const { method } = request;
-        return { url, answer: await http.request({ method, url, headers }, { signal }) };
+        const answer = await this.#introduction.ask(
+          { service: this.#table.keyOf(new URL(url)), token: token.id },
+          () => http.request({ method, url, headers }, { signal }),
+          (first) => abortable(first, signal),
+        );
+        return { url, answer };
       } catch (error) {
         if (!isNephoError(error) || error.code !== 'unauthorised') throw error;
         keeper.reject(token);

@@ -1,4 +1,5 @@
 /** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
+import { setMaxListeners } from 'node:events';
 import type { MeterSelection } from '../../meters/meter_patterns.ts';
 import type { GapReason } from '../../meters/poll_gap.ts';
 import type { DiscoveryReference } from '../../meters/polling_config.ts';
@@ -99,6 +100,7 @@ class Cycle {
       ? pollsters.filter((pollster) => pollster.pollAt !== undefined)
       : pollsters;
     const feeds = selectFeeds(usable, this.#source);
+    if (feeds.length === 0) this.#missAll();
     const listings = feeds.map((feed) => this.#runFeed(feed));
     // All are waited for, so that none goes on behind the end of the cycle.
     const outcomes = await Promise.allSettled(listings);
@@ -258,6 +260,19 @@ class Cycle {
     });
   }
 
+  /** Nothing that is configured gives what the source asks for: a cloud that is not named, most likely. */
+  #missAll(): void {
+    this.#addGap({
+      pollster: '*',
+      unit: null,
+      units: 1,
+      meters: [{ name: '*', type: 'gauge' }],
+      partial: false,
+      reason: 'service_absent',
+      detail: 'No collector that is configured has any of the meters: see clouds: and collectors:',
+    });
+  }
+
   #endListing(poller: Poller, discovered: number, failure: Failure | null): void {
     const { pollster } = poller;
     const meters = this.#ports.memory.seenMeters.expected(poller);
@@ -372,6 +387,8 @@ class IntakeRefused extends NephoError {
 }
 
 function rejectionOf(signal: AbortSignal): Promise<never> {
+  // Every request of the cycle listens to it.
+  setMaxListeners(0, signal);
   const rejected = new Promise<never>((_, reject) => {
     const stop = (): void => reject(new NephoError('timeout', outOfTime().detail));
     if (signal.aborted) stop();
