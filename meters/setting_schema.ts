@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Fault } from './definition_fault.ts';
+import { type Fault, inPlaceOrder } from './definition_fault.ts';
 import { faultsOfIssues, type RawSetting, type SettingIssue } from './raw_setting.ts';
 
 /** Schemas within each other for one value: more than anybody writes. */
@@ -20,7 +20,7 @@ export function parseSetting<T>(schema: z.ZodType<T>, setting: RawSetting): Pars
   const issues = parsed.error.issues.flatMap(nearestIssues);
   return {
     ok: false,
-    faults: faultsOfIssues(setting, issues, (path) => keysAt(schema, path)),
+    faults: inPlaceOrder(faultsOfIssues(setting, issues, (path) => keysAt(schema, path))),
   };
 }
 

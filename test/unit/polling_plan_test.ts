@@ -138,7 +138,10 @@ test('groups get about the same number of units', () => {
     const mean = units.length / groups;
     // Five standard deviations of what chance alone would do.
     const allowed = 5 * Math.sqrt(mean);
-    assert.ok(counts.every((count) => Math.abs(count - mean) < allowed), `${groups}: ${counts}`);
+    assert.ok(
+      counts.every((count) => Math.abs(count - mean) < allowed),
+      `${groups}: ${counts.join()}`,
+    );
   }
 });
 

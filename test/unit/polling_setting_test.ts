@@ -51,11 +51,11 @@ test('parseSetting gives the settings of a collector as its schema makes them', 
 test('each issue of a schema is told at its place in the file, with the key that was meant', () => {
   assert.deepEqual(faultsOf('url: y:1\ntargets:\n  - host: 5\n    prot: 80\n  - port: 70000'), [
     "p:4:5: key_missing: 'collectors.x.uri' is missing. Add uri:.",
+    "p:4:5: key_unknown: The key 'collectors.x.url' has no meaning here. Write uri:.",
     "p:6:15: setting_invalid: 'collectors.x.targets[0].host' cannot be used: expected string, received number. Correct the value.",
     "p:7:9: key_unknown: The key 'collectors.x.targets[0].prot' has no meaning here. Write port:.",
     "p:8:9: key_missing: 'collectors.x.targets[1].host' is missing. Add host:.",
     "p:8:15: setting_invalid: 'collectors.x.targets[1].port' cannot be used: Too big: expected number to be <=65535. Correct the value.",
-    "p:4:5: key_unknown: The key 'collectors.x.url' has no meaning here. Write uri:.",
   ]);
 });
 
@@ -78,8 +78,8 @@ test('of a choice, the faults of what was most likely meant are told', () => {
 
 test('places lead through the keys of a record', () => {
   assert.deepEqual(faultsOf('uri: x:1\nlimits:\n  compute: { concurrencyy: 5, concurrency: a }'), [
-    "p:6:48: setting_invalid: 'collectors.x.limits.compute.concurrency' cannot be used: expected number, received string. Correct the value.",
     "p:6:18: key_unknown: The key 'collectors.x.limits.compute.concurrencyy' has no meaning here. Write concurrency:.",
+    "p:6:48: setting_invalid: 'collectors.x.limits.compute.concurrency' cannot be used: expected number, received string. Correct the value.",
   ]);
 });
 
