@@ -2,10 +2,11 @@ import { NephoError } from '../../meters/errors.ts';
 import { isJsonObject } from '../../meters/json.ts';
 import type { Discovery, Pollster } from '../polling/pollster.ts';
 import { entryOf, type ItemMeter, projectOf, readMeters } from './item_pollster.ts';
-import type { Listed } from './listed.ts';
-import { listingDiscovery, versioned } from './listing_discovery.ts';
+import { type Listed, listed } from './listed.ts';
+import { offeredListing, versioned } from './listing_discovery.ts';
 import type { OpenStackSession } from './session_interface.ts';
 
+const RESULTS = 'evaluation_results';
 const EVALUATION = { name: 'aodh.evaluation', discovery: 'alarm' };
 const METER = {
   name: 'alarm.evaluation_result',
@@ -13,15 +14,20 @@ const METER = {
   unit: 'evaluation_result_count',
 } as const;
 
-/** The alarms of all projects that were evaluated, with how often to which state (Aodh 20, 2025). */
+/**
+ * The alarms of all projects that were evaluated, with how often to which state (Aodh 20, 2025). An
+ * Aodh that does not count evaluations names none.
+ */
 export function aodhDiscoveries(session: OpenStackSession): Discovery[] {
-  return [listingDiscovery(session, {
-    name: EVALUATION.discovery,
-    serviceType: 'alarm',
-    path: versioned('v2', '/metrics?all_projects=true'),
-    entriesKey: 'evaluation_results',
-    paging: { by: 'nothing' },
-    idKey: 'alarm_id',
+  const plan = { name: EVALUATION.discovery, serviceType: 'alarm', entriesKey: RESULTS };
+  const path = versioned('v2', '/metrics?all_projects=true');
+  return [offeredListing(plan, async function* (context) {
+    const answer = await session.get(plan.serviceType, path, { signal: context.signal });
+    const results = answer[RESULTS] ?? [];
+    if (!Array.isArray(results) || !results.every((each) => isJsonObject(each))) {
+      throw new NephoError('parse_error', `Cannot read the metrics of alarms: '${RESULTS}'`);
+    }
+    if (results.length > 0) yield listed(results, context, 'alarm_id');
   })];
 }
 

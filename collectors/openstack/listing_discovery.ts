@@ -1,7 +1,7 @@
 import { isNephoError, NephoError } from '../../meters/errors.ts';
 import type { JsonObject } from '../../meters/json.ts';
 import { formatMicros, toMicros } from '../../meters/timestamp.ts';
-import type { Discovery } from '../polling/pollster.ts';
+import type { Discovery, PollContext, Unit } from '../polling/pollster.ts';
 import { type Listed, listed } from './listed.ts';
 import type { OpenStackSession, Paging, ServicePath } from './session_interface.ts';
 
@@ -28,13 +28,31 @@ export interface ListingPlan {
   identify?: (item: JsonObject) => string | null;
 }
 
-/**
- * A discovery whose units are the entries of one listing. A listing that answers 404 is one that this
- * cloud does not offer, as of an extension of Neutron that is not loaded: it is asked for once an hour.
- */
+/** A discovery whose units are the entries of one listing. */
 export function listingDiscovery(
   session: OpenStackSession,
   plan: ListingPlan,
+): Discovery<Listed> {
+  return offeredListing(plan, async function* (context) {
+    const call = {
+      signal: context.signal,
+      entriesKey: plan.entriesKey,
+      paging: plan.paging,
+      ...(plan.headers === undefined ? {} : { headers: plan.headers }),
+    };
+    for await (const page of session.pages(plan.serviceType, plan.path, call)) {
+      yield listed(identified(page, plan), context, plan.idKey);
+    }
+  });
+}
+
+/**
+ * A discovery by a listing that not every cloud offers: one that answers 404, as an extension of
+ * Neutron that is not loaded, is absent, and is asked for once an hour.
+ */
+export function offeredListing(
+  plan: Pick<ListingPlan, 'name' | 'serviceType' | 'entriesKey'>,
+  list: (context: PollContext) => AsyncIterable<readonly Unit<Listed>[]>,
 ): Discovery<Listed> {
   let absentUntil = '';
   return {
@@ -43,15 +61,9 @@ export function listingDiscovery(
       if (context.now() < absentUntil) throw notOffered(plan);
       let pages = 0;
       try {
-        const call = {
-          signal: context.signal,
-          entriesKey: plan.entriesKey,
-          paging: plan.paging,
-          ...(plan.headers === undefined ? {} : { headers: plan.headers }),
-        };
-        for await (const page of session.pages(plan.serviceType, plan.path, call)) {
+        for await (const page of list(context)) {
           pages += 1;
-          yield listed(identified(page, plan), context, plan.idKey);
+          yield page;
         }
       } catch (error) {
         // After a first page it is the marker that is gone, not the listing.
@@ -92,7 +104,10 @@ function identified(page: readonly JsonObject[], plan: ListingPlan): readonly Js
   return page.map((item) => ({ ...item, id: identify(item) }));
 }
 
-function notOffered(plan: ListingPlan, cause?: unknown): NephoError {
+function notOffered(
+  plan: Pick<ListingPlan, 'name' | 'serviceType' | 'entriesKey'>,
+  cause?: unknown,
+): NephoError {
   return new NephoError(
     'service_absent',
     `Cannot list '${plan.entriesKey}' of service '${plan.serviceType}': the cloud does not offer it; leave its meters out of the source, or install the extension`,

@@ -2,8 +2,8 @@ import { NephoError } from '../../meters/errors.ts';
 import type { JsonObject } from '../../meters/json.ts';
 import type { Discovery, Pollster } from '../polling/pollster.ts';
 import { itemPollster, pick } from './item_pollster.ts';
-import { type Listed, listed } from './listed.ts';
-import { PAGE_ENTRIES } from './listing_discovery.ts';
+import { listed } from './listed.ts';
+import { offeredListing, PAGE_ENTRIES } from './listing_discovery.ts';
 import type { OpenStackSession, ServicePath } from './session_interface.ts';
 import { SHARE_STATUS, statusCode } from './status_code.ts';
 
@@ -27,30 +27,28 @@ const FIELDS = [
  * made meanwhile comes last; what is deleted meanwhile may hide another share for this one cycle.
  */
 export function manilaDiscoveries(session: OpenStackSession): Discovery[] {
-  const discovery: Discovery<Listed> = {
+  const plan = {
     name: 'manila_shares',
-    async *discover(context) {
-      const call = {
-        signal: context.signal,
-        entriesKey: 'shares',
-        paging: { by: 'nothing' },
-        headers: HEADERS,
-      } as const;
-      let offset = 0;
-      for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-        let found = 0;
-        for await (const page of session.pages('shared-file-system', sharesFrom(offset), call)) {
-          found += page.length;
-          yield listed(page, context);
-        }
-        // A cloud may give fewer a page than asked for: only an empty one is the end.
-        if (found === 0) return;
-        offset += found;
+    serviceType: 'shared-file-system',
+    entriesKey: 'shares',
+    headers: HEADERS,
+    paging: { by: 'nothing' },
+  } as const;
+  return [offeredListing(plan, async function* (context) {
+    let offset = 0;
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const call = { ...plan, signal: context.signal };
+      let found = 0;
+      for await (const page of session.pages(plan.serviceType, sharesFrom(offset), call)) {
+        found += page.length;
+        yield listed(page, context);
       }
-      throw new NephoError('paging_loop', `Cannot list shares: more than ${MAX_PAGES} pages`);
-    },
-  };
-  return [discovery];
+      // A cloud may give fewer a page than asked for: only an empty one is the end.
+      if (found === 0) return;
+      offset += found;
+    }
+    throw new NephoError('paging_loop', `Cannot list shares: more than ${MAX_PAGES} pages`);
+  })];
 }
 
 export function manilaPollsters(_session: OpenStackSession): Pollster[] {

@@ -103,6 +103,17 @@ test('an alarm gives a reading for each state, told apart by its metadata', asyn
   );
 });
 
+test('an Aodh that counts no evaluations names no alarm; one too old for it is absent', async () => {
+  const { context } = notedCycle();
+  const { session } = laidDownSession({ 'alarm /v2/metrics?all_projects=true': {} });
+  assert.deepEqual(await unitsOf(aodhDiscoveries(session), 'alarm', context), []);
+  const old = aodhDiscoveries(laidDownSession({}).session);
+  await assert.rejects(
+    unitsOf(old, 'alarm', context),
+    (error) => isNephoError(error) && error.code === 'service_absent',
+  );
+});
+
 test('a cluster gives itself, its nodes and its masters, and none of its labels', async () => {
   const { session } = laidDownSession({
     'container-infrastructure-management /v1/clusters/detail': answers['clusters'] ?? null,
