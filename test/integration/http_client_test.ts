@@ -264,6 +264,21 @@ test('HttpClient tries a second time what a second attempt may cure', async () =
   assert.deepEqual([answer.status, asked], [200, 2]);
 });
 
+test('HttpClient tries again for a tenth of the requests at most, beside ten', async () => {
+  await using running = await http((_, response) => response.writeHead(503).end(), {
+    attempts: 5,
+    circuitFailures: 1_000_000,
+  });
+  const signal = never();
+  await Promise.all(
+    Array.from(
+      { length: 200 },
+      () => running.client.request({ url: running.url }, { signal }).catch(() => null),
+    ),
+  );
+  assert.ok(running.count() > 200 && running.count() <= 230, `${running.count()} requests`);
+});
+
 test('HttpClient leaves an endpoint alone that fails in a row, and only that one', async () => {
   await using dead = await http((_, response) => response.writeHead(500).end());
   await using alive = await http((_, response) => response.end('{}'));
