@@ -14,7 +14,7 @@ import type { SourceSpec } from '../api/source_schema.ts';
 import { closeBus, connectBus } from '../bus/connection.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
 import { childEnvironment } from '../cli/env.ts';
-import { ownCommand, ownProgram, WORKER_NODE_ARGS } from '../cli/own_program.ts';
+import { ownCommand, ownProgram } from '../cli/own_program.ts';
 import { createDatabase, type Database } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { ensurePartitions, partitionSpan } from '../db/partitions.ts';
@@ -24,7 +24,6 @@ import { CLOUD_USER } from '../test/support/cloud_api.ts';
 import { startNats } from '../test/support/nats_server.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import { startTemporal } from '../test/support/temporal_server.ts';
-import type { BenchWorkerInput } from './ingest_worker.ts';
 import { MeasuredProcess } from './measured_process.ts';
 
 export interface PollingBenchOptions {
@@ -92,26 +91,24 @@ export async function benchPolling(
     const db = createDatabase(postgres.url);
     closers.push(() => db.close());
     await prepare(db, nats.url);
-    const ingest = await startIngest({
-      databaseUrl: postgres.url,
-      natsUrl: nats.url,
-      temporalAddress: temporal.address,
-    });
-    closers.push(() => ingest.stop());
     const folder = await mkdtemp(path.join(tmpdir(), 'nepho-bench-'));
     closers.push(() => rm(folder, { recursive: true }));
-    const poller = new MeasuredProcess(
-      ownCommand('poller'),
-      childEnvironment({
-        NEPHO_HOME: folder,
-        NEPHO_POLLING_FILE: await writePolling(folder, authUrl, options),
-        NEPHO_BENCH_PASSWORD: CLOUD_USER.password,
-        DATABASE_URL: postgres.url,
-        NEPHO_NATS_URL: nats.url,
-        NEPHO_TEMPORAL_ADDRESS: temporal.address,
-        NEPHO_LOG_LEVEL: 'warning',
-      }),
-    );
+    const environment = childEnvironment({
+      NEPHO_HOME: folder,
+      NEPHO_POLLING_FILE: await writePolling(folder, authUrl, options),
+      // Read by the poller by this name, as its polling.yaml says.
+      BENCH_CLOUD_PASSWORD: CLOUD_USER.password,
+      DATABASE_URL: postgres.url,
+      NEPHO_NATS_URL: nats.url,
+      NEPHO_TEMPORAL_ADDRESS: temporal.address,
+      NEPHO_SHARDS: String(SHARDS),
+      NEPHO_SIGNING_KEY: generateSigningKey(),
+      NEPHO_LOG_LEVEL: 'error',
+    });
+    const worker = new MeasuredProcess(ownCommand('worker'), environment);
+    closers.push(() => worker.stop('SIGTERM'));
+    await worker.line();
+    const poller = new MeasuredProcess(ownCommand('poller'), environment);
     closers.push(() => poller.stop('SIGTERM'));
     await poller.line();
     await apply(db, temporal.address, options);
@@ -132,21 +129,6 @@ async function prepare(db: Database, natsUrl: string): Promise<void> {
   await closeBus(bus);
 }
 
-async function startIngest(
-  addresses: Pick<BenchWorkerInput, 'databaseUrl' | 'natsUrl' | 'temporalAddress'>,
-): Promise<MeasuredProcess> {
-  const input: BenchWorkerInput = {
-    ...addresses,
-    shards: SHARDS,
-    maxLegs: SHARDS,
-    signingKey: generateSigningKey(),
-  };
-  const { command, args } = ownProgram('bench/ingest_worker.ts', JSON.stringify(input));
-  const worker = new MeasuredProcess({ command, args: [...WORKER_NODE_ARGS, ...args] });
-  await worker.line();
-  return worker;
-}
-
 async function writePolling(
   folder: string,
   authUrl: string,
@@ -160,7 +142,7 @@ async function writePolling(
         [CLOUD]: {
           auth_url: authUrl,
           username: CLOUD_USER.name,
-          password_env: 'NEPHO_BENCH_PASSWORD',
+          password_env: 'BENCH_CLOUD_PASSWORD',
           project_name: 'service',
           region_name: 'RegionOne',
         },

@@ -17,6 +17,7 @@ import { lockHome } from './home_lock.ts';
 import { type KeepOptions, keepRunning } from './kept_running.ts';
 import { ensureOperatorKey } from './operator_key.ts';
 import { ownCommand } from './own_program.ts';
+import { findPollingFile } from './polling_files.ts';
 import { choosePort } from './ports.ts';
 import type { NephoError } from '../meters/errors.ts';
 import { prepareStorage } from './prepare_storage.ts';
@@ -100,10 +101,11 @@ async function startParts(
   const signingKeyFiles = settings.signingKeys.length + settings.signingKeyFiles.length > 0
     ? settings.signingKeyFiles
     : [homePaths(home).signingKey];
+  const polls = await hasPollingFile(settings);
   const environment = partEnvironment({ state, home, servers, signingKeyFiles });
   const url = await withProgress(
     'Starting the worker and the API',
-    () => startOwnParts(supervisor, { home, port, environment }, options),
+    () => startOwnParts(supervisor, { home, port, polls, environment }, options),
     { say },
   );
   const running: RunningSystem = {
@@ -198,7 +200,13 @@ function partEnvironment(
 /** @returns the API's address */
 async function startOwnParts(
   supervisor: Supervisor,
-  { home, port, environment }: { home: string; port: number; environment: Record<string, string> },
+  { home, port, polls, environment }: {
+    home: string;
+    port: number;
+    /** There is a polling.yaml. */
+    polls: boolean;
+    environment: Record<string, string>;
+  },
   options: KeepOptions,
 ): Promise<string> {
   const { logs } = homePaths(home);
@@ -225,6 +233,35 @@ async function startOwnParts(
     { schema: z.object({ url: z.string() }), timeoutMs: PART_READY_MS },
     options,
   );
-  const [{ url }] = await Promise.all([api, worker]);
-  return url;
+  const parts = [
+    api,
+    worker,
+    ...polls ? [keepPoller(supervisor, { logs, environment }, options)] : [],
+  ];
+  await Promise.all(parts);
+  return (await api).url;
+}
+
+/** The sources in force are polled where a polling.yaml says how. */
+async function hasPollingFile({ pollingFiles }: Settings): Promise<boolean> {
+  return await findPollingFile(pollingFiles).then(() => true, () => false);
+}
+
+async function keepPoller(
+  supervisor: Supervisor,
+  { logs, environment }: { logs: string; environment: Record<string, string> },
+  options: KeepOptions,
+): Promise<void> {
+  await keepRunning(
+    supervisor,
+    {
+      name: 'the poller',
+      ...ownCommand('poller'),
+      environment,
+      logFile: path.join(logs, 'poller.log'),
+      graceMs: WORKER_GRACE_MS,
+    },
+    { schema: z.object({}), timeoutMs: PART_READY_MS },
+    options,
+  );
 }
