@@ -71,7 +71,7 @@ async function plan(options: FileOption): Promise<void> {
 async function apply(options: FileOption): Promise<void> {
   const wanted = await wantedSources(options);
   const connection = await connect();
-  const answer = await connection.call((nepho) => nepho.sources.apply.mutate({ sources: wanted }));
+  const answer = await connection.call((nepho) => nepho.sources.applyPlan.mutate({ sources: wanted }));
   printResult(answer, options, () => planText(answer, 'is'));
 }
 

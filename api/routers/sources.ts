@@ -36,7 +36,8 @@ export const sourcesRouter = router({
       await planSources({ db: deps.db, schedules: schedulesOf(deps) }, input.sources)
     ),
 
-  apply: operatorProcedure
+  // tRPC keeps the word apply to itself.
+  applyPlan: operatorProcedure
     .input(wantedInput)
     .output(planOutput)
     .mutation(async ({ ctx: { deps }, input }) => {
