@@ -100,15 +100,21 @@ export async function startIpmiSimulator(
     });
     return answer.status === 0 ? answer.stdout : '';
   };
-  await untilItAnswers(server, sdr, sensors.length);
+  const stop = async (): Promise<void> => {
+    await end(server);
+    process.off('exit', killNow);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await untilItAnswers(server, sdr, sensors.length);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     port,
     sdr,
-    stop: async () => {
-      await end(server);
-      process.off('exit', killNow);
-      rmSync(directory, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

@@ -68,18 +68,24 @@ export async function startLibvirt(): Promise<LibvirtServer> {
   const uri = `qemu:///session?socket=${socket}`;
   const virsh = (...args: string[]): string =>
     execFileSync('virsh', ['-c', uri, ...args], { env, encoding: 'utf8', stdio: 'pipe' });
-  await untilItAnswers(server, socket, virsh);
+  const stop = async (): Promise<void> => {
+    endGuests(run);
+    await end(server);
+    process.off('exit', killNow);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await untilItAnswers(server, socket, virsh);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     uri,
     directory: home,
     virsh,
     shutDown: () => end(server),
-    stop: async () => {
-      endGuests(run);
-      await end(server);
-      process.off('exit', killNow);
-      rmSync(directory, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 

@@ -72,15 +72,21 @@ export async function startSnmpd(
     return execFileSync('/usr/bin/snmpget', asked, { env, encoding: 'utf8', stdio: 'pipe' })
       .trim().replace(/^"(.*)"$/, '$1');
   };
-  await untilItAnswers(server, snmpget);
+  const stop = async (): Promise<void> => {
+    await end(server);
+    process.off('exit', killNow);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await untilItAnswers(server, snmpget);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     port,
     snmpget,
-    stop: async () => {
-      await end(server);
-      process.off('exit', killNow);
-      rmSync(directory, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
