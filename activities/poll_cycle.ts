@@ -5,7 +5,7 @@ import { cyclesWithGaps, lastOutcomes } from '../db/poll_cycles.ts';
 import { selectFeeds } from '../collectors/polling/selection.ts';
 import { type PollSource, readPollSource } from '../db/poll_sources.ts';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
-import { groupOf } from '../meters/polling_plan.ts';
+import { groupOf } from '../meters/poll_schedule.ts';
 import { type PollHead, pollKey } from '../meters/poll_message.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import type { PollDeps } from './poll_deps.ts';

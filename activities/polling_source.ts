@@ -1,8 +1,6 @@
-import { canonicalJson } from '../ledger/canonical_json.ts';
 import { sha256Hex } from '../ledger/sha256.ts';
 import { type Fault, formatFault } from '../meters/definition_fault.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
-import type { JsonValue } from '../meters/json.ts';
 import type { PollingConfig } from '../meters/polling_config.ts';
 import { parsePolling } from '../meters/polling_parse.ts';
 
@@ -35,11 +33,6 @@ const LOOK_EVERY_MS = 10_000;
 /** UTF-16 units: a fault is part of receipts, whose size is bounded. */
 const MAX_FAULT_LENGTH = 500;
 const SHOWN_FAULTS = 3;
-
-/** The digest of a value: SHA-256 of its canonical JSON. */
-export function digestOfJson(value: JsonValue): string {
-  return sha256Hex(canonicalJson(value));
-}
 
 /**
  * The newest polling.yaml that is without a fault. The file is looked at every ten seconds at most, and

@@ -5,7 +5,7 @@ import { createSourceMemory } from '../collectors/polling/source_memory.ts';
 import { runCycle } from '../collectors/polling/run_cycle.ts';
 import { NephoError } from '../meters/errors.ts';
 import type { SourceSpec } from '../meters/polling_config.ts';
-import { groupOf } from '../meters/polling_plan.ts';
+import { groupOf } from '../meters/poll_schedule.ts';
 import { readPollMessage } from '../meters/poll_message_reader.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { readSettings } from './env.ts';

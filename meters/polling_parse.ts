@@ -17,7 +17,7 @@ import {
   type SourceSpec,
 } from './polling_config.ts';
 import { cut, refuseUnknownKeys, valueOf } from './polling_fields.ts';
-import { scheduleId } from './polling_plan.ts';
+import { pollScheduleId } from './poll_schedule.ts';
 import { refuseSecrets } from './polling_secrets.ts';
 import { readSource } from './polling_source_spec.ts';
 import type { RawSetting } from './raw_setting.ts';
@@ -192,7 +192,7 @@ function checkIds(sources: readonly SourceSpec[], faults: FaultList): void {
   const byId = new Map<string, SourceSpec>();
   for (const source of sources) {
     const { name, cloud, place } = source;
-    const id = scheduleId(cloud, name, 0);
+    const id = pollScheduleId({ cloud, source: name, group: 0 });
     const other = byId.get(id);
     if (other !== undefined && other.name !== name) {
       const where = formatPlace(other.place);
