@@ -1,5 +1,5 @@
 import { readVolume } from './definition_volume.ts';
-import { isNephoError, NephoError } from './errors.ts';
+import { atPlace, NephoError } from './errors.ts';
 import type { Extraction } from './definition_extract.ts';
 import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import { MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SAMPLES_PER_NOTIFICATION } from './limits.ts';
@@ -90,7 +90,7 @@ function readSample(from: Published, meter: string, volume: JsonValue): Reading 
     meter,
     type,
     unit: text(from, 'counter_unit', MAX_NAME_LENGTH) ?? '',
-    volume: placed(`${at}.counter_volume`, () => readVolume(volume)),
+    volume: atPlace(`${at}.counter_volume`, () => readVolume(volume)),
     resource_id: resource,
     project_id: text(from, 'project_id', MAX_ID_LENGTH),
     user_id: text(from, 'user_id', MAX_ID_LENGTH),
@@ -102,7 +102,7 @@ function readSample(from: Published, meter: string, volume: JsonValue): Reading 
 function readTime({ sample, at }: Published, meter: string): string {
   const place = `${at}.timestamp`;
   const value = sample['timestamp'];
-  if (typeof value === 'string' && value !== '') return placed(place, () => parseTimestamp(value));
+  if (typeof value === 'string' && value !== '') return atPlace(place, () => parseTimestamp(value));
   throw new NephoError(
     'timestamp_missing',
     `Cannot date a sample of '${meter}': '${place}' is no text`,
@@ -135,16 +135,6 @@ function text({ sample, at }: Published, key: string, limit: number): string | n
   if (typeof written !== 'string') throw invalid(`${at}.${key}`, 'a text is expected');
   checkStorableText(written, `${at}.${key}`, limit);
   return written;
-}
-
-/** Adds to an error where it happened. */
-function placed<Result>(place: string, read: () => Result): Result {
-  try {
-    return read();
-  } catch (cause) {
-    if (!isNephoError(cause)) throw cause;
-    throw new NephoError(cause.code, cause.message, { context: { place }, cause });
-  }
 }
 
 function invalid(place: string, remedy: string): NephoError {

@@ -35,3 +35,13 @@ export function isNephoError(error: unknown): error is NephoError {
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Adds to a NephoError the place, as in `units[2].volume`, of what was being read. */
+export function atPlace<Result>(place: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (!isNephoError(cause)) throw cause;
+    throw new NephoError(cause.code, cause.message, { context: { place }, cause });
+  }
+}

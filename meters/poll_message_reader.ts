@@ -1,5 +1,5 @@
 import { readVolume } from './definition_volume.ts';
-import { isNephoError, NephoError } from './errors.ts';
+import { atPlace, isNephoError, NephoError } from './errors.ts';
 import { parseExactJson } from './exact_json.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 import { MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SAMPLES_PER_NOTIFICATION } from './limits.ts';
@@ -15,8 +15,9 @@ import {
   type PollsterOutcome,
 } from './poll_message.ts';
 import { GAP_REASONS, REMARK_CODES } from './poll_gap.ts';
+import { MAX_GROUPS } from './polling_config.ts';
 import { METER_TYPES, type Reading } from './sample.ts';
-import { checkStorableText } from './storable_text.ts';
+import { checkStorableText, isStorableText } from './storable_text.ts';
 import { isCanonicalTimestamp } from './timestamp.ts';
 
 /** A unit that could not be read, with its text so that it can be kept and offered again. */
@@ -77,7 +78,7 @@ function readHead(body: JsonObject): PollHead {
   return {
     cloud: text(body, 'cloud', '', MAX_NAME_LENGTH),
     source: text(body, 'source', '', MAX_NAME_LENGTH),
-    group: count(body, 'group', ''),
+    group: count(body, 'group', '', MAX_GROUPS - 1),
     cycle: time(body, 'cycle', ''),
   };
 }
@@ -129,7 +130,7 @@ function readReading(from: Shared, metadata: readonly JsonObject[]): Reading {
     meter: text(own, 'meter', place, MAX_NAME_LENGTH),
     type: oneOf(METER_TYPES, own['type'], `${place}.type`),
     unit: optionalText(own, 'unit', place, MAX_NAME_LENGTH) ?? '',
-    volume: placed(`${place}.volume`, () => readVolume(own['volume'] ?? null)),
+    volume: atPlace(`${place}.volume`, () => readVolume(own['volume'] ?? null)),
     resource_id: resource,
     project_id: sharedText(from, 'project_id'),
     user_id: sharedText(from, 'user_id'),
@@ -202,12 +203,15 @@ function readMeters(raw: JsonObject, at: string): GapMeter[] {
   });
 }
 
+/** Only such names as can stand in a gap. */
 function namesOf(raw: JsonValue): { pollster: string | null; unit: string | null } {
   const { pollster, unit } = isJsonObject(raw) ? raw : {};
-  return {
-    pollster: typeof pollster === 'string' ? pollster : null,
-    unit: typeof unit === 'string' ? unit : null,
-  };
+  return { pollster: nameOrNull(pollster), unit: nameOrNull(unit) };
+}
+
+function nameOrNull(value: JsonValue | undefined): string | null {
+  if (typeof value !== 'string' || value === '') return null;
+  return isStorableText(value, MAX_NAME_LENGTH) ? value : null;
 }
 
 function object(value: JsonValue, place: string): JsonObject {
@@ -240,12 +244,12 @@ function optionalText(
   return value;
 }
 
-function count(from: JsonObject, key: string, at: string): number {
+function count(from: JsonObject, key: string, at: string, most: number = MAX_COUNT): number {
   const value = from[key];
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most) {
     return value;
   }
-  throw invalid(join(at, key), 'a whole number is expected');
+  throw invalid(join(at, key), `a whole number from 0 to ${most} is expected`);
 }
 
 function time(from: JsonObject, key: string, at: string): string {
@@ -266,16 +270,6 @@ function oneOf<Known extends string>(
   const found = known.find((one) => one === value);
   if (found === undefined) throw invalid(place, `one of ${known.join(', ')} is expected`);
   return found;
-}
-
-/** Adds to an error where it happened. */
-function placed<Result>(place: string, read: () => Result): Result {
-  try {
-    return read();
-  } catch (cause) {
-    if (!isNephoError(cause)) throw cause;
-    throw new NephoError(cause.code, cause.message, { context: { place }, cause });
-  }
 }
 
 function join(at: string, key: string): string {

@@ -24,3 +24,8 @@ export function checkStorableText(text: string, place: string, limit: number): v
     );
   }
 }
+
+/** True of a text that {@link checkStorableText} takes. */
+export function isStorableText(text: string, limit: number): boolean {
+  return text.length <= limit && !text.includes('\0') && text.isWellFormed();
+}
