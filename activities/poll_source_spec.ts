@@ -31,6 +31,7 @@ export function cycleSourceOf(
   const { meters, resources, discovery, concurrency, expect, groups } = spec;
   return {
     selection: compileMeterPatterns(meters),
+    named: meters.filter(isName),
     resources,
     discovery,
     concurrency,
@@ -44,7 +45,12 @@ export function cycleSourceOf(
 export function namedMeters(source: PollSource): string[] {
   const spec = storedSpec.safeParse(source.spec);
   if (!spec.success) return [];
-  return spec.data.meters.filter((meter) => /^[^!*?[]+$/.test(meter));
+  return spec.data.meters.filter(isName);
+}
+
+/** No pattern and no exclusion. */
+function isName(meter: string): boolean {
+  return /^[^!*?[]+$/.test(meter);
 }
 
 function invalid(source: PollSource, cause: Error): NephoError {

@@ -63,6 +63,8 @@ export const REMARK_CODES = [
   'clock_skew',
   /** A listing named the same resource twice. */
   'listed_twice',
+  /** A service that the cloud does not have, of which a wildcard would take the meters. */
+  'not_offered',
   /** A number came as text. */
   'number_as_text',
   /** Metadata that a definition asks another endpoint for could not be read. */

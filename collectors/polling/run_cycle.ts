@@ -12,12 +12,14 @@ import { CycleRecord, type Failure, failureOf, storable } from './cycle_record.t
 import { Outbox, type OutboxPorts } from './outbox.ts';
 import type { PollContext, Unit } from './pollster.ts';
 import type { CollectorRegistry } from './registry.ts';
-import { type Feed, type SelectedPollster, selectFeeds } from './selection.ts';
+import { type Feed, isSelected, type SelectedPollster, selectFeeds } from './selection.ts';
 import type { SourceMemory } from './source_memory.ts';
 
 /** What a source asks of a cycle. */
 export interface CycleSource {
   selection: MeterSelection;
+  /** Meters that it names without a wildcard: these must be there. */
+  named: readonly string[];
   discovery: readonly DiscoveryReference[];
   resources: readonly string[];
   /** Units polled at the same time. */
@@ -214,8 +216,11 @@ class Cycle {
     }
   }
 
-  #keep({ pollster }: Poller, unit: string, readings: readonly Reading[]): void {
-    const wanted = readings.filter(({ meter }) => this.#source.selection.wants(meter));
+  #keep(poller: Poller, unit: string, readings: readonly Reading[]): void {
+    const { pollster } = poller;
+    const wanted = readings.filter(({ meter }) =>
+      isSelected(poller, meter) && this.#source.selection.wants(meter)
+    );
     if (wanted.length === 0) return;
     for (const reading of wanted) this.#look(pollster.name, unit, reading);
     this.#outbox.addUnit({ pollster: pollster.name, unit, readings: wanted });
@@ -279,6 +284,10 @@ class Cycle {
     this.#outcomes.push({ name: pollster.name, discovered, listed: failure === null, meters });
     if (failure === null) return;
     const last = this.#ports.lastDiscovered(pollster.name);
+    if (failure.reason === 'service_absent' && last === null && !this.#isNamed(poller)) {
+      this.#record.remark('not_offered', null, `'${pollster.name}': ${failure.detail}`);
+      return;
+    }
     const units = last === null ? 1 : last - discovered;
     if (units <= 0) return;
     const count = last === null ? 'how many is not known' : `${last} were there before`;
@@ -291,6 +300,11 @@ class Cycle {
       reason: failure.reason,
       detail: storable(`Listed ${discovered}, ${count}: ${failure.detail}`),
     });
+  }
+
+  /** What a wildcard takes in is polled where the cloud has it, and not missing where it never had. */
+  #isNamed({ meters }: Poller): boolean {
+    return meters.some(({ name }) => this.#source.named.includes(name));
   }
 
   /** Only what was listed to its end can be too few. */

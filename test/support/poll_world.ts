@@ -59,6 +59,7 @@ export async function pollOnce(
 ): Promise<CycleReceipt> {
   return await runCycle(head, {
     selection: EVERY_METER,
+    named: [],
     discovery: [],
     resources: [],
     concurrency: 4,
