@@ -1,5 +1,8 @@
+import { NephoError } from '../../meters/errors.ts';
 import type { GapReason, RemarkCode } from '../../meters/poll_gap.ts';
 import type { MeterType, Reading } from '../../meters/sample.ts';
+import type { HttpClient } from '../http/http_client.ts';
+import type { ReadSecret } from '../secret_reference.ts';
 
 /**
  * What is polled: a server, an image, a host, an address. Listings bring their units whole, so that one
@@ -82,12 +85,43 @@ export interface Collector {
   close(): Promise<void>;
 }
 
+/** What the function that a module exports is called with. */
+export interface PollsterDeps {
+  /** Keeps every endpoint's limits, and follows no redirect. */
+  readonly http: HttpClient;
+  /** The text of a secret, by where it is kept. */
+  readonly secret: ReadSecret;
+  /** The present, milliseconds since 1970. */
+  nowMs(): number;
+}
+
+/** A pollster that finds its units itself, for a module that has but one. */
+export interface StandalonePollster<Data = unknown> extends Omit<Pollster<Data>, 'discovery'> {
+  /** As {@link Discovery.discover}; its discovery has the name of the pollster. */
+  discover(context: PollContext, parameter: string): AsyncIterable<readonly Unit<Data>[]>;
+}
+
 /** Gives a pollster its types; for modules of the deployer. */
-export function definePollster<Data>(pollster: Pollster<Data>): Pollster<Data> {
+export function definePollster<Data>(pollster: StandalonePollster<Data>): StandalonePollster<Data>;
+export function definePollster<Data>(pollster: Pollster<Data>): Pollster<Data>;
+export function definePollster<Data>(pollster: Pollster<Data> | StandalonePollster<Data>) {
   return pollster;
 }
 
 /** Gives a discovery its types; for modules of the deployer. */
 export function defineDiscovery<Data>(discovery: Discovery<Data>): Discovery<Data> {
   return discovery;
+}
+
+/**
+ * The error that says why something cannot be read; for modules of the deployer.
+ *
+ * @param sentence what failed and what to do, without secrets
+ */
+export function pollFailure(
+  reason: GapReason,
+  sentence: string,
+  options: { cause?: unknown } = {},
+): NephoError {
+  return new NephoError(reason, sentence, { retryable: true, ...options });
 }
