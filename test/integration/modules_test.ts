@@ -16,6 +16,7 @@ import { discovered, pollUnit, recordingPollContext } from '../support/recording
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const EXAMPLE = './docs/collectors/examples/room_climate.ts';
+const EXAMPLES = [EXAMPLE, './docs/collectors/examples/printers.ts'];
 
 const http = createHttpClient({ limitsOf: () => DEFAULT_LIMITS, nowMs: Date.now });
 const deps = { http, secret: () => Promise.resolve('s'), nowMs: Date.now };
@@ -85,11 +86,14 @@ test('the worked example of the documentation reads its sensors', async () => {
   }
 });
 
-test('the documentation shows the example as it is', async () => {
+test('the documentation shows its examples as they are, and they load', async () => {
   const page = await readFile(path.join(PROJECT, 'docs/collectors/your_own.md'), 'utf8');
-  assert.ok(
-    page.includes(`\`\`\`ts\n${await readFile(path.join(PROJECT, EXAMPLE), 'utf8')}\`\`\``),
-  );
+  for (const example of EXAMPLES) {
+    const text = await readFile(path.join(PROJECT, example), 'utf8');
+    assert.ok(page.includes(`\`\`\`ts\n${text}\`\`\``), example);
+  }
+  const loaded = await loadModules(EXAMPLES, { base: PROJECT, deps });
+  assert.ok(loaded.ok);
 });
 
 const PAIR = `
