@@ -5,7 +5,12 @@ import type { CloudCollectors, PollDeps } from '../activities/poll_deps.ts';
 import type { PollingInForce, PollingSource } from '../activities/polling_source.ts';
 import { createSourceMemory, type SourceMemory } from '../collectors/polling/source_memory.ts';
 import type { Database } from '../db/client.ts';
-import { collectorFaults, createCollectors, type OwnedCollectors } from './collector_set.ts';
+import {
+  collectorFaults,
+  type CollectorSetOptions,
+  createCollectors,
+  type OwnedCollectors,
+} from './collector_set.ts';
 import { openStackEnvironment, type Settings } from './env.ts';
 import { structuredLog } from './ingest_worker.ts';
 import { pollPublisher } from './poll_publisher.ts';
@@ -13,7 +18,9 @@ import { findPollingFile, pollingSourceOf, secretResolver } from './polling_file
 
 /** The polling.yaml in force, its collectors' settings checked too. */
 export function pollingFileOf(settings: Settings): PollingSource {
-  return pollingSourceOf(settings.pollingFiles, { check: collectorFaults });
+  return pollingSourceOf(settings.pollingFiles, {
+    check: async (config) => collectorFaults(config, await collectorOptions(settings)),
+  });
 }
 
 /** The collectors of the clouds, kept from cycle to cycle until the file changes. */
@@ -54,13 +61,18 @@ export class CloudSet {
   }
 
   async #create({ config }: PollingInForce, cloud: string): Promise<OwnedCollectors> {
-    const file = await findPollingFile(this.#settings.pollingFiles);
-    return await createCollectors(config, cloud, {
-      secret: secretResolver({ baseDir: path.dirname(file) }),
-      openStackEnvironment: openStackEnvironment(),
-      nowMs: Date.now,
-    });
+    return await createCollectors(config, cloud, await collectorOptions(this.#settings));
   }
+}
+
+async function collectorOptions(settings: Settings): Promise<CollectorSetOptions> {
+  const base = path.dirname(await findPollingFile(settings.pollingFiles));
+  return {
+    base,
+    secret: secretResolver({ baseDir: base }),
+    openStackEnvironment: openStackEnvironment(),
+    nowMs: Date.now,
+  };
 }
 
 /** What a worker remembers of its sources. */

@@ -25,8 +25,14 @@ export async function runPoller(
     maxConcurrentActivityTaskExecutions: CYCLES_AT_ONCE,
     shutdownForceTime: FORCE_AFTER,
   });
-  const run = worker.run();
-  const ended = run.finally(() => connection.close());
+  const run = async (): Promise<void> => {
+    try {
+      await worker.run();
+    } finally {
+      await connection.close();
+    }
+  };
+  const ended = run();
   // Its failure is told by whoever awaits it.
   ended.catch(() => {});
   return {

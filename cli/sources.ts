@@ -71,7 +71,9 @@ async function plan(options: FileOption): Promise<void> {
 async function apply(options: FileOption): Promise<void> {
   const wanted = await wantedSources(options);
   const connection = await connect();
-  const answer = await connection.call((nepho) => nepho.sources.applyPlan.mutate({ sources: wanted }));
+  const answer = await connection.call((nepho) =>
+    nepho.sources.applyPlan.mutate({ sources: wanted })
+  );
   printResult(answer, options, () => planText(answer, 'is'));
 }
 
@@ -168,16 +170,19 @@ async function describe(source: string, options: CloudOption): Promise<void> {
       ...Object.entries(answer.spec)
         .filter(([key]) => !['cloud', 'name', 'interval'].includes(key))
         .map(([key, value]): [string, unknown] => [key, JSON.stringify(value)]),
-      ...answer.groups.map((group): [string, unknown] => [
-        group.schedule_id,
-        `${
-          group.paused === null ? 'missing' : group.paused ? `paused: ${group.note}` : 'polling'
-        }` +
-        `, phase ${group.phase_seconds} s, last ${group.last_run ?? 'never'}, next ${
-          group.next_run ?? 'never'
-        }, ${group.skipped_overlap} skipped, ${group.missed_catchup} missed`,
-      ]),
+      ...answer.groups.map((group): [string, unknown] => [group.schedule_id, scheduleText(group)]),
     ]));
+}
+
+function scheduleText(group: Source['groups'][number]): string {
+  const state = group.paused === null
+    ? 'missing'
+    : group.paused
+    ? `paused: ${group.note}`
+    : 'polling';
+  const [last, next] = [group.last_run ?? 'never', group.next_run ?? 'never'];
+  return `${state}, phase ${group.phase_seconds} s, last ${last}, next ${next}, ` +
+    `${group.skipped_overlap} skipped, ${group.missed_catchup} missed`;
 }
 
 async function pause(source: string, options: CloudOption & { reason?: string }): Promise<void> {

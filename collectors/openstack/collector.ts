@@ -23,7 +23,7 @@ export interface OpenStackCollectorDeps extends OpenStackSessionDeps {
 
 export interface OpenStackCollector extends Collector {
   /** For what asks the cloud beside the collector's own pollsters, as declared ones do. */
-  readonly session: OpenStackSession;
+  readonly session: OwnedOpenStackSession;
 }
 
 interface Service {
