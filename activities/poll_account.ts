@@ -9,6 +9,7 @@ import {
 import type { GapReason } from '../meters/poll_gap.ts';
 import {
   joinPollMessage,
+  type PollEnd,
   type PollGap,
   type PollHead,
   pollKey,
@@ -45,7 +46,7 @@ const CYCLES_AT_ONCE = 1_000;
 
 export function createPollAccountActivities(deps: PollAccountDeps): PollAccountActivities {
   return {
-    recordMissed: (cycle) => publishMissed(deps, headOf(cycle), cycle, {}),
+    recordMissed: (cycle) => publishMissed(deps, headOf(cycle), cycle),
     checkCycles: async () => {
       const sources = await listPollSources(deps.pool);
       let missed = 0;
@@ -74,12 +75,7 @@ async function checkSource(deps: PollAccountDeps, source: PollSource): Promise<n
     for (const cycle of cyclesOf(name, source.intervalSeconds, { from, to })) {
       const heard = known.get(cycle);
       if (heard?.ended === true) continue;
-      await publishMissed(
-        deps,
-        { ...name, cycle },
-        reasons.next(heard !== undefined),
-        heard?.units ?? {},
-      );
+      await publishMissed(deps, { ...name, cycle }, reasons.next(heard !== undefined));
       missed += 1;
     }
   }
@@ -121,26 +117,32 @@ class MissedReasons {
   }
 }
 
-/** @param stored units that are in the log all the same, by pollster */
+/** What is in the log all the same is taken off by the store. */
 async function publishMissed(
   deps: PollAccountDeps,
   head: PollHead,
   why: { reason: GapReason; detail: string },
-  stored: Readonly<Record<string, number>>,
 ): Promise<void> {
   const outcomes = await lastOutcomes(deps.pool, head, head.cycle);
   const expected = outcomes.length > 0 ? outcomes : await unknownOutcome(deps, head);
   const gaps = expected.map((outcome): PollGap => ({
     pollster: outcome.name,
     unit: null,
-    units: outcome.discovered - (stored[outcome.name] ?? 0),
+    units: outcome.discovered,
     meters: outcome.meters,
     partial: false,
     reason: why.reason,
     detail: why.detail,
   })).filter(({ units }) => units > 0);
-  if (gaps.length === 0) return;
-  await deps.publish(joinPollMessage(head, { units: [], gaps, end: null }), pollKey(head));
+  const end: PollEnd = {
+    started_at: null,
+    ended_at: formatMillis(deps.nowMs()),
+    pollsters: expected.map((outcome) => ({ ...outcome, listed: false })),
+    requests: 0,
+    remark_counts: {},
+    remarks: [],
+  };
+  await deps.publish(joinPollMessage(head, { units: [], gaps, end }), pollKey(head));
 }
 
 /** Of a source that was never polled nothing is known but what it asks for. */

@@ -14,7 +14,7 @@ export class MeasuredProcess {
   readonly #lines: AsyncIterator<string>;
   readonly #ended: Promise<unknown>;
 
-  constructor({ command, args }: CommandLine, environment: NodeJS.ProcessEnv = process.env) {
+  constructor({ command, args }: CommandLine, environment: NodeJS.ProcessEnv) {
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: environment });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('the child has no output');

@@ -85,6 +85,7 @@ export async function benchPolling(
     closers.push(() => temporal.stop());
     const cloud = new MeasuredProcess(
       ownProgram('bench/cloud_server.ts', String(options.instances)),
+      childEnvironment({}),
     );
     closers.push(() => cloud.stop());
     const authUrl = await cloud.line();

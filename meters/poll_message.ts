@@ -39,10 +39,13 @@ export interface PollGap {
   pollster: string;
   /** Null if it is not known which units are missing, since they could not be listed. */
   unit: string | null;
-  /** How many units are missing: 1 for a named one, else an estimate from cycles before. */
+  /**
+   * 1 for a named unit. Else how many there should be in all, estimated from cycles before: the store takes
+   * off what it knows by name, from this attempt and others. Of `below_expectation` it is readings.
+   */
   units: number;
   meters: readonly GapMeter[];
-  /** True if other meters of the unit could be read. */
+  /** True if other meters of the unit could be read: in the same message, and it counts if that does. */
   partial: boolean;
   reason: GapReason;
   detail: string;
@@ -66,7 +69,8 @@ export interface PollsterOutcome {
 
 /** The end of a group's cycle: what is not here by now does not come. */
 export interface PollEnd {
-  started_at: string;
+  /** Null if nobody has polled. */
+  started_at: string | null;
   ended_at: string;
   pollsters: readonly PollsterOutcome[];
   /** Requests that were made. */

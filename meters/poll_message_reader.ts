@@ -159,7 +159,7 @@ function readGap(value: JsonValue, at: string): PollGap {
 function readEnd(raw: JsonObject): PollEnd {
   const counts = object(raw['remark_counts'] ?? {}, 'end.remark_counts');
   return {
-    started_at: time(raw, 'started_at', 'end'),
+    started_at: raw['started_at'] === null ? null : time(raw, 'started_at', 'end'),
     ended_at: time(raw, 'ended_at', 'end'),
     requests: count(raw, 'requests', 'end'),
     pollsters: list(raw, 'pollsters', 'end').map((value, index) =>
