@@ -1,9 +1,12 @@
 import { readVolume } from '../../meters/definition_volume.ts';
 import { errorMessage, isNephoError, NephoError } from '../../meters/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../meters/json.ts';
+import { MAX_ID_LENGTH } from '../../meters/limits.ts';
 import type { Reading } from '../../meters/sample.ts';
+import { isStorableText } from '../../meters/storable_text.ts';
 import { parseTimestamp } from '../../meters/timestamp.ts';
 import type { Discovery, PollContext, Pollster, PollsterMeter, Unit } from '../polling/pollster.ts';
+import { checkMetadata } from '../polling/storable_metadata.ts';
 import { fieldsOf, shown } from './module_shapes.ts';
 
 /** Readings of one unit, and units of one page. */
@@ -90,11 +93,14 @@ function checkedReading(reading: unknown, pollster: Pollster, context: PollConte
     throw failed(what, `its type and unit differ from what 'meters' says`);
   }
   const { resource_id, project_id = null, user_id = null, metadata = {} } = fields;
-  if (typeof resource_id !== 'string' || resource_id === '') {
+  if (
+    typeof resource_id !== 'string' || resource_id === '' ||
+    !isStorableText(resource_id, MAX_ID_LENGTH)
+  ) {
     throw failed(what, `its resource_id is ${shown(resource_id)}, want a text`);
   }
   for (const id of [project_id, user_id]) {
-    if (id !== null && typeof id !== 'string') {
+    if (id !== null && (typeof id !== 'string' || !isStorableText(id, MAX_ID_LENGTH))) {
       throw failed(what, `its project_id or user_id is ${shown(id)}, want a text or null`);
     }
   }
@@ -153,9 +159,10 @@ function timestampOf(timestamp: unknown, what: string): string {
 /** Metadata that cannot be written as JSON would stop the message that it is in. */
 function plain(metadata: JsonObject, what: string): JsonObject {
   try {
-    JSON.stringify(metadata);
+    checkMetadata(metadata);
     return metadata;
   } catch (error) {
+    if (isNephoError(error)) throw error;
     throw failed(what, `its metadata is no JSON: ${errorMessage(error)}`);
   }
 }

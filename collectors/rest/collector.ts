@@ -4,6 +4,7 @@ import { isNephoError, NephoError } from '../../meters/errors.ts';
 import type { JsonObject, JsonValue } from '../../meters/json.ts';
 import type { Reading } from '../../meters/sample.ts';
 import type { Collector, Discovery, PollContext, Pollster, Unit } from '../polling/pollster.ts';
+import { checkMetadata } from '../polling/storable_metadata.ts';
 import { commandWords } from './command_words.ts';
 import { meterName } from './definition_value.ts';
 import { ExtraMetadataReader, templateOf } from './extra_metadata.ts';
@@ -141,6 +142,7 @@ class RestPollster implements Pollster<RestEntry> {
       .filter(({ name }) => context.wants(name));
     if (sampled.length === 0) return [];
     const metadata = pickedMetadata(definition, data.item);
+    checkMetadata(metadata);
     const readings = sampled.flatMap((each) => {
       const volume = this.#volume(each, sampled.length > 1 ? missing : null);
       if (volume === null) return [];
@@ -211,7 +213,9 @@ class RestPollster implements Pollster<RestEntry> {
         context.remark('metadata_missing', data.resourceId, `'${name}': ${detail}`);
       });
       // What the entry itself says goes before what was asked for it, as in Ceilometer.
-      enriched.push({ ...reading, metadata: { ...more, ...reading.metadata } });
+      const metadata = { ...more, ...reading.metadata };
+      checkMetadata(metadata);
+      enriched.push({ ...reading, metadata });
     }
     return enriched;
   }

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonValue } from '../../meters/json.ts';
 import { quantityOf } from '../../meters/path_number.ts';
-import { compareQuantities, formatQuantity } from '../../meters/quantity.ts';
+import { compareQuantities, formatQuantity, type Quantity } from '../../meters/quantity.ts';
 
 /** What PyYAML takes for the keys true, false and null. */
 const CONSTANTS: ReadonlyMap<string, RegExp> = new Map([
@@ -12,7 +12,7 @@ const CONSTANTS: ReadonlyMap<string, RegExp> = new Map([
 /** Equality as in Python: numbers by what they are, and a truth value is 1 or 0. */
 export function areEqualJson(left: JsonValue, right: JsonValue): boolean {
   if (left === right) return true;
-  const [a, b] = [quantityOf(left), quantityOf(right)];
+  const [a, b] = [numberOf(left), numberOf(right)];
   if (a !== null && b !== null) return compareQuantities(a, b) === 0;
   if (Array.isArray(left) && Array.isArray(right)) {
     return left.length === right.length &&
@@ -41,6 +41,15 @@ export function mapped(
     const key = [...mapping.keys()].find((each) => pattern?.test(each) === true);
     return key === undefined ? undefined : mapping.get(key);
   }
-  const quantity = quantityOf(value);
+  const quantity = numberOf(value);
   return quantity === null ? undefined : mapping.get(formatQuantity(quantity));
+}
+
+/** Null for what is no number, or longer than any that can be kept. */
+function numberOf(value: JsonValue): Quantity | null {
+  try {
+    return quantityOf(value);
+  } catch {
+    return null;
+  }
 }

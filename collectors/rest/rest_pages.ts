@@ -1,6 +1,8 @@
 import { errorMessage, isNephoError, NephoError } from '../../meters/errors.ts';
 import type { CompiledAttribute } from '../../meters/expression_attribute.ts';
 import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from '../../meters/json.ts';
+import { MAX_NAME_LENGTH } from '../../meters/limits.ts';
+import { isStorableText } from '../../meters/storable_text.ts';
 import type { RestListing } from './rest_definition.ts';
 import type { RestAsker } from './rest_asker.ts';
 import { readAnswer } from './response_handlers.ts';
@@ -148,5 +150,5 @@ function idText(value: JsonValue): string | null | undefined {
     : value instanceof ExactNumber
     ? value.text
     : value;
-  return typeof text === 'string' && text.length <= 255 ? text : undefined;
+  return typeof text === 'string' && isStorableText(text, MAX_NAME_LENGTH) ? text : undefined;
 }

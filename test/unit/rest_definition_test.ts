@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
+import { createRestCollector } from '../../collectors/rest/collector.ts';
+import { identified } from '../../collectors/rest/rest_pages.ts';
 import { commandWords, isAllowedCommand } from '../../collectors/rest/command_words.ts';
 import { Credentials } from '../../collectors/rest/credentials.ts';
 import { compileRestDefinitions, type RestFile } from '../../collectors/rest/definition_compile.ts';
@@ -15,7 +17,11 @@ import { readXmlValue } from '../../collectors/rest/xml_values.ts';
 import { compileAttribute } from '../../meters/expression_attribute.ts';
 import { formatFault } from '../../meters/definition_fault.ts';
 import { isNephoError } from '../../meters/errors.ts';
-import { ExactNumber } from '../../meters/json.ts';
+import { ExactNumber, type JsonValue } from '../../meters/json.ts';
+import { isGapReason } from '../../meters/poll_gap.ts';
+import { isCanonicalQuantity } from '../../meters/quantity.ts';
+import { isStorableText } from '../../meters/storable_text.ts';
+import { recordingPollContext } from '../support/recording_poll_context.ts';
 
 const SETTINGS = restSettingsSchema.parse({
   host_commands: ['uptime', 'get-vm --vm-name {}'],
@@ -339,5 +345,88 @@ test('any file either compiles or has faults, and none does harm', () => {
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+const HOSTILE = `- name: thing
+  sample_type: gauge
+  unit: thing
+  value_attribute: "n | value if isinstance(value, (int, str)) else value['n']"
+  endpoint_type: compute
+  url_path: /things
+  skip_sample_values: [0, skip]
+  value_mapping: { a: 1, 2: 3 }
+  metadata_fields: [n, "m | str(value)[:10]"]
+  user_id_attribute: "u | value.strip()"
+- name: each.{k}
+  sample_type: gauge
+  unit: thing
+  value_attribute: "[l].n"
+  endpoint_type: compute
+  url_path: /things
+`;
+
+test('any entry gives readings that can be kept, or a reason of a gap', async () => {
+  const compiled = compileRestDefinitions([file(HOSTILE)], SETTINGS);
+  assert.ok(compiled.ok);
+  const { pollsters } = createRestCollector(compiled.definitions, SETTINGS, {
+    session: { answer: () => Promise.reject(new Error('not asked')) },
+    http: { request: () => Promise.reject(new Error('not asked')), close: () => Promise.resolve() },
+    secret: () => Promise.resolve(''),
+    nowMs: () => 0,
+  });
+  const odd = fc.constantFrom<JsonValue>(
+    0,
+    1.5,
+    1e300,
+    new ExactNumber(`1${'0'.repeat(100)}`),
+    'a',
+    'skip',
+    ' 12 ',
+    'nan',
+    '\0',
+    '\ud800',
+    '__proto__',
+    'x'.repeat(300_000),
+    null,
+    true,
+    [],
+    {},
+    [1],
+    { n: 2 },
+  );
+  const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      odd,
+      fc.array(tie('value')),
+      fc.dictionary(fc.constantFrom('n', 'k', 'id', 'l'), tie('value')),
+    ),
+  }));
+  const entry = fc.dictionary(
+    fc.constantFrom('id', 'n', 'm', 'u', 'l', 'project_id', '__proto__'),
+    value,
+  );
+  await fc.assert(
+    fc.asyncProperty(entry, async (item) => {
+      for (const [at, pollster] of pollsters.entries()) {
+        const listing = compiled.definitions[at]?.listing;
+        assert.ok(listing !== undefined);
+        const context = recordingPollContext();
+        const data = identified(item, listing, { place: 1, readAt: context.now() });
+        try {
+          for (const reading of await pollster.poll({ id: data.resourceId, data }, context)) {
+            assert.ok(isCanonicalQuantity(reading.volume));
+            assert.ok(isStorableText(reading.resource_id, 255) && reading.resource_id !== '');
+            assert.ok(JSON.stringify(reading.metadata).length <= 256 * 1024);
+          }
+        } catch (error) {
+          if (!isNephoError(error)) throw error;
+          assert.ok(isGapReason(error.code), error.code);
+        }
+        for (const { reason } of context.gaps) assert.ok(isGapReason(reason));
+      }
+    }),
+    { numRuns: 500 },
   );
 });
