@@ -1,11 +1,11 @@
 import { errorMessage, isNephoError } from '../../meters/errors.ts';
 import { type GapReason, isGapReason, type RemarkCode } from '../../meters/poll_gap.ts';
 import type { GapMeter, PollGap, PollRemark } from '../../meters/poll_message.ts';
+import { nameOfUnit, storable } from './kept_text.ts';
 import type { SelectedPollster } from './selection.ts';
 
 /** Remarks that are kept word for word; the others are counted. */
 const REMARKS_KEPT = 50;
-export const DETAIL_LENGTH = 300;
 
 /** Why something could not be read: what the error says, in the words of coverage. */
 export interface Failure {
@@ -16,11 +16,6 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   const reason = isNephoError(error) && isGapReason(error.code) ? error.code : 'pollster_failed';
   return { reason, detail: storable(errorMessage(error)) };
-}
-
-/** What PostgreSQL can keep of a text that an endpoint may have had a hand in. */
-export function storable(text: string): string {
-  return text.slice(0, DETAIL_LENGTH).replaceAll('\0', '\uFFFD').toWellFormed();
 }
 
 /** What a cycle notes down beside its readings. */
@@ -35,7 +30,8 @@ export class CycleRecord {
   remark(code: RemarkCode, unit: string | null, detail: string): void {
     this.remarkCounts[code] = (this.remarkCounts[code] ?? 0) + 1;
     if (this.remarks.length < REMARKS_KEPT) {
-      this.remarks.push({ code, unit, detail: storable(detail) });
+      const name = unit === null ? null : nameOfUnit(unit);
+      this.remarks.push({ code, unit: name, detail: storable(detail) });
     }
   }
 

@@ -50,6 +50,11 @@ export class Outbox {
     if (this.#gaps.length >= MESSAGE_GAPS) this.#send(null);
   }
 
+  /** True if {@link room} would wait or throw: what is added all the same is kept in memory. */
+  get isFull(): boolean {
+    return this.#failure !== null || this.#sending.size >= IN_FLIGHT;
+  }
+
   /** Waits until there is room. @throws what the intake answered */
   async room(): Promise<void> {
     while (this.#sending.size >= IN_FLIGHT) await Promise.race(this.#sending);

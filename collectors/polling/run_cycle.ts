@@ -8,11 +8,13 @@ import { assert } from '../../meters/assert.ts';
 import { NephoError } from '../../meters/errors.ts';
 import type { Reading } from '../../meters/sample.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
-import { CycleRecord, type Failure, failureOf, storable } from './cycle_record.ts';
+import { CycleRecord, type Failure, failureOf } from './cycle_record.ts';
+import { isUnitId, nameOfUnit, storable } from './kept_text.ts';
 import { Outbox, type OutboxPorts } from './outbox.ts';
 import type { PollContext, Unit } from './pollster.ts';
 import type { CollectorRegistry } from './registry.ts';
 import { type Feed, isSelected, type SelectedPollster, selectFeeds } from './selection.ts';
+import { Slots } from './slots.ts';
 import type { SourceMemory } from './source_memory.ts';
 
 /** What a source asks of a cycle. */
@@ -58,6 +60,10 @@ export interface CycleReceipt {
 }
 
 const SKEW_MS = 300_000;
+const UNIT_ID_UNFIT: Failure = {
+  reason: 'value_invalid',
+  detail: 'Its id cannot be kept: it is empty, longer than 255 characters, or holds a NUL',
+};
 
 /** @throws {NephoError} what the intake answers; what endpoints answer is recorded instead */
 export async function runCycle(
@@ -71,6 +77,11 @@ export async function runCycle(
 /** A pollster in this cycle. */
 interface Poller extends SelectedPollster {
   context: PollContext;
+  /**
+   * True if polling a unit may take waiting, hence a slot; false of a pollster that has answered at once
+   * so far, so that endless waiting elsewhere does not hold it up.
+   */
+  waits: boolean;
 }
 
 class Cycle {
@@ -81,6 +92,7 @@ class Cycle {
   readonly #record = new CycleRecord();
   readonly #outcomes: PollsterOutcome[] = [];
   readonly #polling = new Set<Promise<void>>();
+  readonly #slots: Slots;
   readonly #samplesOf = new Map<string, number>();
   readonly #startedMs: number;
   readonly #requestsBefore: number;
@@ -91,6 +103,7 @@ class Cycle {
     this.#source = source;
     this.#ports = ports;
     this.#outbox = new Outbox(head, ports);
+    this.#slots = new Slots(source.concurrency);
     this.#startedMs = ports.nowMs();
     this.#requestsBefore = ports.requests();
     this.#timeIsUp = rejectionOf(ports.signal);
@@ -116,6 +129,7 @@ class Cycle {
     const pollers = feed.selected.map((selected) => ({
       ...selected,
       context: this.#contextFor(selected.pollster.name),
+      waits: true,
     }));
     const seen = new Set<string>();
     let discovered = 0;
@@ -131,6 +145,7 @@ class Cycle {
           if (!this.#ports.isOurs(unit.id)) continue;
           discovered += 1;
           for (const poller of pollers) await this.#take(poller, unit);
+          if (this.#outbox.isFull) await this.#room();
         }
         await this.#room();
       }
@@ -172,40 +187,58 @@ class Cycle {
 
   /** Polls a unit: at once if that takes no waiting, else beside others, of which there are only so many. */
   async #take(poller: Poller, unit: Unit): Promise<void> {
-    const { pollster } = poller;
-    const nowMs = this.#ports.nowMs();
-    const aside = this.#ports.memory.setAside.get(pollster.name, unit.id, nowMs);
-    if (aside !== null) {
-      this.#miss(poller, unit.id, {
-        reason: 'set_aside',
-        detail: `${aside.reason}, asked again at ${formatMillis(aside.untilMs)}: ${aside.detail}`,
-      });
+    const failure = this.#reasonNotToAsk(poller, unit.id);
+    if (failure !== null) {
+      this.#miss(poller, unit.id, failure);
       return;
     }
-    if (this.#ports.signal.aborted) {
-      this.#miss(poller, unit.id, outOfTime());
-      return;
-    }
-    let readings: ReturnType<typeof pollster.poll>;
+    const hasSlot = poller.waits;
+    if (hasSlot) await this.#slots.take();
+    const giveBack = (): void => {
+      if (hasSlot) this.#slots.giveBack();
+    };
+    let readings: readonly Reading[] | Promise<readonly Reading[]>;
     try {
-      readings = this.#source.fromHistory
-        ? pollster.pollAt?.(unit, this.#head.cycle, poller.context) ?? []
-        : pollster.poll(unit, poller.context);
+      readings = this.#read(poller, unit);
+      poller.waits = readings instanceof Promise;
+      if (!(readings instanceof Promise)) this.#keep(poller, unit.id, readings);
     } catch (error) {
       this.#fail(poller, unit.id, error);
-      return;
+      readings = [];
     }
     if (!(readings instanceof Promise)) {
-      this.#keep(poller, unit.id, readings);
+      giveBack();
       return;
     }
     const polled = this.#inTime(readings)
       .then((all) => this.#keep(poller, unit.id, all))
       .catch((error: unknown) => this.#fail(poller, unit.id, error))
-      .finally(() => this.#polling.delete(polled));
+      .finally(() => {
+        this.#polling.delete(polled);
+        giveBack();
+      });
     this.#polling.add(polled);
-    while (this.#polling.size >= this.#source.concurrency) await Promise.race(this.#polling);
-    await this.#room();
+  }
+
+  #reasonNotToAsk({ pollster }: Poller, unit: string): Failure | null {
+    if (!isUnitId(unit)) return UNIT_ID_UNFIT;
+    const aside = this.#ports.memory.setAside.get(pollster.name, unit, this.#ports.nowMs());
+    if (aside === null) return this.#signalFailure();
+    return {
+      reason: 'set_aside',
+      detail: `${aside.reason}, asked again at ${formatMillis(aside.untilMs)}: ${aside.detail}`,
+    };
+  }
+
+  /** @throws what the pollster throws, and {@link outOfTime} if the time was up before it was asked */
+  #read(
+    { pollster, context }: Poller,
+    unit: Unit,
+  ): readonly Reading[] | Promise<readonly Reading[]> {
+    this.#ports.signal.throwIfAborted();
+    return this.#source.fromHistory
+      ? pollster.pollAt?.(unit, this.#head.cycle, context) ?? []
+      : pollster.poll(unit, context);
   }
 
   async #room(): Promise<void> {
@@ -257,7 +290,7 @@ class Cycle {
   #miss(poller: Poller, unit: string, failure: Failure): void {
     this.#addGap({
       pollster: poller.pollster.name,
-      unit,
+      unit: nameOfUnit(unit),
       units: 1,
       meters: this.#ports.memory.seenMeters.expected(poller),
       partial: false,
@@ -344,7 +377,7 @@ class Cycle {
       missing: (unit, meter, reason, detail) =>
         this.#addGap({
           pollster,
-          unit,
+          unit: nameOfUnit(unit),
           units: 1,
           meters: [{ name: meter, type: this.#typeOf(pollster, meter) }],
           partial: true,
