@@ -3,6 +3,7 @@ import type { LogWriter } from '../db/log_writer.ts';
 import type { AppendOutcome, PreparedBatch, PreparedOrigin } from '../db/prepared_batch.ts';
 import { isNephoError } from '../meters/errors.ts';
 import type { NephoError } from '../meters/errors.ts';
+import { gapOfRejected } from './understand_poll.ts';
 
 /**
  * Appends a batch; if the database refuses a value in it, finds the notification by halving and sets it
@@ -18,10 +19,15 @@ export async function appendIsolated(
     if (!isNephoError(error) || !isRejectedValue(error) || batch.origins.length === 0) throw error;
     const [first] = batch.origins;
     if (batch.origins.length === 1 && first !== undefined) {
+      const rejected = refused(first, error);
+      const { key, poll } = first;
       return await writer.append({
         ...batch,
         origins: [],
-        rejects: [...batch.rejects, refused(first, error)],
+        rejects: [...batch.rejects, rejected],
+        polls: poll === null
+          ? batch.polls
+          : [gapOfRejected({ key, poll }, rejected), ...batch.polls],
       });
     }
     const middle = Math.ceil(batch.origins.length / 2);

@@ -19,7 +19,7 @@ import type { CheckSampleSignatures } from './sample_signatures.ts';
 import type { StageClock } from './stage_clock.ts';
 import { acceptedSpan, isReject, reject, understand } from './understand.ts';
 import type { Delivery, Understood } from './understand.ts';
-import { understandPoll } from './understand_poll.ts';
+import { gapOfRejected, understandPoll } from './understand_poll.ts';
 
 export interface PrepareOptions {
   definitions: DefinitionsInForce;
@@ -106,7 +106,10 @@ export class BatchPreparer {
     try {
       batch.referred.push(this.#references.refer(understood));
     } catch (error) {
-      batch.rejects.push(reject(understood.delivery, understood, error));
+      const rejected = reject(understood.delivery, understood, error);
+      batch.rejects.push(rejected);
+      const { key, poll } = understood;
+      if (poll !== null) batch.polls.push(gapOfRejected({ key, poll }, rejected));
     }
   }
 

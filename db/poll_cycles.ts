@@ -9,8 +9,9 @@ export interface GroupName {
 }
 
 /**
- * What each pollster found when it could last list its units: what may be expected of a cycle that
- * nothing is known of. Looks at the last few cycles only.
+ * What each pollster found when it could last list its units, or was last taken to be there: what may be
+ * expected of a cycle that nothing is known of. Looks at the last few cycles only, and each hands on what
+ * was expected of it, so that an outage may last.
  */
 export async function lastOutcomes(
   db: Queryable,
@@ -26,8 +27,8 @@ export async function lastOutcomes(
                WHERE cloud = $1 AND source = $2 AND group_no = $3 AND cycle < $4 AND ended_at IS NOT NULL
                ORDER BY cycle DESC LIMIT 20
              ) recent, jsonb_array_elements(pollsters) AS outcome
-             WHERE (outcome->>'listed')::boolean
-             ORDER BY outcome->>'name', cycle DESC`,
+             WHERE outcome->>'name' <> '*'
+             ORDER BY outcome->>'name', (outcome->>'listed')::boolean DESC, cycle DESC`,
       values: [cloud, source, group, before],
     });
     return rows.map(({ outcome }) => outcome);
@@ -38,8 +39,6 @@ export async function lastOutcomes(
 export interface KnownCycle {
   cycle: string;
   ended: boolean;
-  /** Units that are stored, by pollster. */
-  units: Record<string, number>;
 }
 
 /** The cycles of a group with nominal times in a span, its end not included, oldest first. */
@@ -51,10 +50,7 @@ export async function knownCycles(
   return await withDatabaseErrors('read the cycles of a source', async () => {
     const { rows } = await db.query<KnownCycle>({
       name: 'known_cycles',
-      text: `SELECT cycle, ended_at IS NOT NULL AS ended, coalesce((
-               SELECT jsonb_object_agg(pollster, units) FROM poll_units u
-               WHERE u.cycle_id = c.cycle_id), '{}') AS units
-             FROM poll_cycles c
+      text: `SELECT cycle, ended_at IS NOT NULL AS ended FROM poll_cycles
              WHERE cloud = $1 AND source = $2 AND group_no = $3 AND cycle >= $4 AND cycle < $5
              ORDER BY cycle`,
       values: [cloud, source, group, span.from, span.to],

@@ -2,7 +2,7 @@
  * What the ingest hands to the store: everything that can be computed before the log's lock is taken.
  */
 
-import type { PollEnd, PollGap, PollHead } from '../meters/poll_message.ts';
+import type { GapMeter, PollEnd, PollGap, PollHead } from '../meters/poll_message.ts';
 
 /** A sample that knows its identity and its leaf, but not yet its place in the log. */
 export interface PreparedSample {
@@ -29,7 +29,9 @@ export interface PreparedPoll {
   pollster: string;
   unit: string;
   /** The meters of its samples, in their order. */
-  meters: readonly string[];
+  meters: readonly GapMeter[];
+  /** What of it could not be read: missing if these are the samples that are stored. */
+  missing: readonly PreparedGap[];
 }
 
 /** A notification that was understood, or a unit that was polled. */

@@ -3,6 +3,14 @@ import type { PoolClient } from 'pg';
 import { assert } from '../meters/assert.ts';
 import type { PollEnd, PollHead } from '../meters/poll_message.ts';
 import type { PreparedBatch, PreparedGap, PreparedOrigin } from './prepared_batch.ts';
+import {
+  carryOn,
+  carryOnCounted,
+  closeCountedGaps,
+  closeGaps,
+  insertGaps,
+  recount,
+} from './record_gaps.ts';
 
 interface Cycle {
   cycleId: bigint;
@@ -30,15 +38,38 @@ export async function recordPolls(
   ];
   const cycles = await findOrMakeCycles(tx, logId, heads);
   await countReceived(tx, units, cycles);
-  for (const { head, gaps } of batch.polls) {
-    await insertGaps(tx, cycleOf(cycles, head).cycleId, gaps, batch.recordedAt);
+  // Before what the units of the same batch close, which may be of an attempt before.
+  for (const [cycleId, gaps] of gapsOf(batch, units, cycles)) {
+    await insertGaps(tx, cycleId, gaps, batch.recordedAt);
   }
-  // After the gaps of the same batch, which may be those of a cycle before.
-  await closeGaps(tx, units, batch.recordedAt);
-  await carryOn(tx, units, cycles);
+  await closeGaps(tx, units.map(({ key }) => key), batch.recordedAt);
+  await carryOn(
+    tx,
+    units.flatMap(({ poll }) =>
+      poll === null ? [] : [{ ...poll, cycleId: cycleOf(cycles, poll.head).cycleId }]
+    ),
+  );
   for (const { head, end } of batch.polls) {
     if (end !== null) await endCycle(tx, cycleOf(cycles, head).cycleId, end, batch.recordedAt);
   }
+  await recount(tx, [...cycles.values()].map(({ cycleId }) => cycleId), batch.recordedAt);
+}
+
+/** The gaps that the batch tells of, and those within its units: what another attempt left out is here. */
+function gapsOf(
+  batch: PreparedBatch,
+  units: readonly PreparedOrigin[],
+  cycles: Cycles,
+): Map<bigint, PreparedGap[]> {
+  const found = new Map<bigint, PreparedGap[]>();
+  const add = (head: PollHead, gaps: readonly PreparedGap[]): void => {
+    if (gaps.length === 0) return;
+    const { cycleId } = cycleOf(cycles, head);
+    found.set(cycleId, [...found.get(cycleId) ?? [], ...gaps]);
+  };
+  for (const { head, gaps } of batch.polls) add(head, gaps);
+  for (const { poll } of units) if (poll !== null) add(poll.head, poll.missing);
+  return found;
 }
 
 function nameOf({ cloud, source, group, cycle }: PollHead): string {
@@ -95,7 +126,7 @@ async function countReceived(
     if (poll === null) continue;
     const { cycleId } = cycleOf(cycles, poll.head);
     stored.count(cycleId, poll.pollster);
-    for (const meter of poll.meters) samples.count(cycleId, meter);
+    for (const { name } of poll.meters) samples.count(cycleId, name);
   }
   await tx.query({
     name: 'count_polled',
@@ -135,91 +166,7 @@ class Tally {
   }
 }
 
-/** Of gaps there are few, so the units are looked up in them and not the other way round. */
-async function closeGaps(
-  tx: PoolClient,
-  units: readonly PreparedOrigin[],
-  recordedAt: string,
-): Promise<void> {
-  if (units.length === 0) return;
-  await tx.query({
-    name: 'close_gaps',
-    text: `UPDATE poll_gaps SET repaired_at = $1
-           WHERE gap_key = ANY($2::uuid[]) AND repaired_at IS NULL`,
-    values: [recordedAt, units.map((one) => one.key)],
-  });
-}
-
-/** A cumulative counter that is read again says what it had come to meanwhile. */
-async function carryOn(
-  tx: PoolClient,
-  units: readonly PreparedOrigin[],
-  cycles: Cycles,
-): Promise<void> {
-  if (units.length === 0 || !await hasOpenCounters(tx)) return;
-  const polls = units.flatMap(({ poll }) => poll === null ? [] : [poll]);
-  await tx.query({
-    name: 'carry_gaps',
-    text: `UPDATE poll_gaps g SET carried_by = least(now.cycle, g.carried_by)
-           FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t(cycle_id, pollster, unit)
-           JOIN poll_cycles now ON now.cycle_id = t.cycle_id
-           JOIN poll_cycles before ON before.cloud = now.cloud AND before.source = now.source
-             AND before.cycle < now.cycle
-           WHERE g.cycle_id = before.cycle_id AND g.pollster = t.pollster AND g.unit = t.unit
-             AND g.cumulative AND g.repaired_at IS NULL AND g.carried_by IS NULL`,
-    values: [
-      polls.map(({ head }) => cycleOf(cycles, head).cycleId),
-      polls.map(({ pollster }) => pollster),
-      polls.map(({ unit }) => unit),
-    ],
-  });
-}
-
-async function hasOpenCounters(tx: PoolClient): Promise<boolean> {
-  const found = await tx.query(
-    `SELECT 1 FROM poll_gaps
-     WHERE repaired_at IS NULL AND carried_by IS NULL AND cumulative LIMIT 1`,
-  );
-  return found.rowCount !== 0;
-}
-
-async function insertGaps(
-  tx: PoolClient,
-  cycleId: bigint,
-  gaps: readonly PreparedGap[],
-  recordedAt: string,
-): Promise<void> {
-  if (gaps.length === 0) return;
-  // Of two attempts in one cycle the later one knows the reason better; a gap that was closed stays so.
-  const once = [...new Map(gaps.map((gap) => [gap.key, gap])).values()];
-  await tx.query({
-    name: 'insert_gaps',
-    text: `INSERT INTO poll_gaps AS g (gap_key, cycle_id, pollster, unit, units, meters, cumulative,
-             reason, detail, recorded_at)
-           SELECT t.key, $1, t.pollster, t.unit, t.units, string_to_array(t.meters, E'\\n'),
-             t.cumulative, t.reason, t.detail, $2
-           FROM unnest($3::uuid[], $4::text[], $5::text[], $6::int[], $7::text[], $8::boolean[],
-             $9::text[], $10::text[]) AS t(key, pollster, unit, units, meters, cumulative, reason, detail)
-           WHERE NOT EXISTS (SELECT 1 FROM origins o WHERE o.key = t.key)
-           ON CONFLICT (gap_key) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
-             units = excluded.units
-           WHERE g.repaired_at IS NULL`,
-    values: [
-      cycleId,
-      recordedAt,
-      once.map((gap) => gap.key),
-      once.map((gap) => gap.pollster),
-      once.map((gap) => gap.unit),
-      once.map((gap) => gap.units),
-      once.map((gap) => gap.meters.map(({ name }) => name).join('\n')),
-      once.map((gap) => gap.meters.some(({ type }) => type === 'cumulative')),
-      once.map((gap) => gap.reason),
-      once.map((gap) => gap.detail),
-    ],
-  });
-}
-
-/** Of two attempts the later end stands. What it could list is not missing as a whole any more. */
+/** Of two attempts the later end stands, but that which could list the units is believed. */
 async function endCycle(
   tx: PoolClient,
   cycleId: bigint,
@@ -230,11 +177,14 @@ async function endCycle(
     name: 'end_poll_cycle',
     text: `UPDATE poll_cycles SET started_at = least(started_at, $2), ended_at = $3,
              requests = requests + $4, remark_counts = $6, remarks = $7,
-             pollsters = $5::jsonb || coalesce((
-               SELECT jsonb_agg(old) FROM jsonb_array_elements(pollsters) AS old
-               WHERE NOT EXISTS (
-                 SELECT 1 FROM jsonb_array_elements($5::jsonb) AS new
-                 WHERE new->>'name' = old->>'name')), '[]')
+             pollsters = (
+               SELECT coalesce(jsonb_agg(outcome), '[]') FROM (
+                 SELECT DISTINCT ON (outcome->>'name') outcome FROM (
+                   SELECT 1 AS attempt, jsonb_array_elements(pollsters) AS outcome
+                   UNION ALL SELECT 2, jsonb_array_elements($5::jsonb)
+                 ) AS attempts
+                 ORDER BY outcome->>'name', (outcome->>'listed')::boolean DESC, attempt DESC
+               ) AS chosen)
            WHERE cycle_id = $1`,
     values: [
       cycleId,
@@ -246,15 +196,6 @@ async function endCycle(
       JSON.stringify(end.remarks),
     ],
   });
-  await tx.query({
-    name: 'close_listing_gaps',
-    text: `UPDATE poll_gaps SET repaired_at = $2
-           WHERE cycle_id = $1 AND unit IS NULL AND repaired_at IS NULL AND pollster = ANY($3)
-             AND reason <> 'below_expectation'`,
-    values: [
-      cycleId,
-      recordedAt,
-      end.pollsters.filter(({ listed }) => listed).map(({ name }) => name),
-    ],
-  });
+  await closeCountedGaps(tx, cycleId, end, recordedAt);
+  await carryOnCounted(tx, cycleId, end);
 }

@@ -77,6 +77,10 @@ export const pollGaps = pgTable('poll_gaps', {
   /** Null if it is not known which units are missing. */
   unit: text('unit'),
   units: integer('units').notNull(),
+  /** Of those that are not known by name: how many there should be in all; null of a named unit. */
+  ofUnits: integer('of_units'),
+  /** True if other meters of the unit were stored. */
+  partial: boolean('partial').notNull().default(false),
   meters: text('meters').array().notNull(),
   /** True if a meter of it is cumulative: the next reading carries the total on. */
   cumulative: boolean('cumulative').notNull(),
