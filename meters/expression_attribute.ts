@@ -1,5 +1,5 @@
 import { type CompiledExpression, compileExpression } from './expression.ts';
-import { expressionFailure, expressionFault } from './expression_error.ts';
+import { type ExpressionFailure, expressionFault } from './expression_error.ts';
 import { type ExpressionEffort, MAX_EXPRESSION_STEPS } from './expression_value.ts';
 import { isNephoError, NephoError } from './errors.ts';
 import { isJsonObject, type JsonValue } from './json.ts';
@@ -67,11 +67,15 @@ function compileOperation({ text, at }: Part): CompiledExpression {
 
 function valueUnder(value: JsonValue, key: string): JsonValue {
   if (!isJsonObject(value)) {
-    throw expressionFailure('type', `there is no dict in which '${shown(key)}' could be`, 0);
+    throw notThere('type', `There is no object in which the key '${shown(key)}' could be`);
   }
   const found = Object.hasOwn(value, key) ? value[key] : undefined;
   if (found !== undefined) return found;
-  throw expressionFailure('key_missing', `there is no key '${shown(key)}'`, 0);
+  throw notThere('key_missing', `There is no key '${shown(key)}'`);
+}
+
+function notThere(failure: ExpressionFailure, message: string): NephoError {
+  return new NephoError('expression_failed', message, { context: { failure, offset: 0 } });
 }
 
 function shown(key: string): string {

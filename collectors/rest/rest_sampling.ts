@@ -88,7 +88,7 @@ function read(attribute: CompiledAttribute, from: JsonValue): JsonValue {
     return attribute.read(from);
   } catch (error) {
     if (!isNephoError(error)) throw error;
-    throw invalid(`${attribute.text.slice(0, 100)}: ${error.message}`);
+    throw invalid(`'${attribute.text.slice(0, 100)}': ${error.message}`);
   }
 }
 
