@@ -61,10 +61,17 @@ export function createPollActivities(deps: PollDeps): PollActivities {
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
       try {
-        return await pollGroup(deps, input, context.cancellationSignal);
+        const seconds = secondsLeft(input.seconds, context.info.scheduledTimestampMs);
+        return await pollGroup(deps, { ...input, seconds }, context.cancellationSignal);
       } catch (error) {
         const { cloud, source, group } = input;
-        deps.log.error('cycle_failed', { cloud, source, group, error: errorMessage(error) });
+        const isStopping = isNephoError(error) && error.code === 'worker_stopping';
+        deps.log[isStopping ? 'info' : 'error']('cycle_failed', {
+          cloud,
+          source,
+          group,
+          error: errorMessage(error),
+        });
         throw pollFailure(error);
       } finally {
         clearInterval(beat);
@@ -80,6 +87,15 @@ export function createPollActivities(deps: PollDeps): PollActivities {
   };
 }
 
+/**
+ * What is left of the time that all attempts have together, less a tenth: who has used it up says itself
+ * what it could not read, before Temporal takes it for lost.
+ */
+function secondsLeft(seconds: number, scheduledMs: number): number {
+  const left = seconds - Math.max(0, Date.now() - scheduledMs) / 1_000;
+  return Math.max(1, left - Math.min(5, seconds / 10));
+}
+
 async function findRepairable(deps: PollDeps, input: RepairInput): Promise<Repairable> {
   const { registry } = await deps.collectors(input.cloud);
   const source = await sourceInForce(deps, input);
@@ -90,7 +106,12 @@ async function findRepairable(deps: PollDeps, input: RepairInput): Promise<Repai
   return { pollsters, cycles: await cyclesWithGaps(deps.pool, input, { ...input, pollsters }) };
 }
 
-/** The same apart from Temporal. @throws {NephoError} `source_unknown`, `cloud_unknown`, of the intake */
+/**
+ * The same apart from Temporal.
+ *
+ * @param stop aborted when the worker ends: the attempt fails, for another worker to make
+ * @throws {NephoError} `source_unknown`, `cloud_unknown`, `worker_stopping`, of the intake
+ */
 export async function pollGroup(
   deps: PollDeps,
   input: PollCycleInput,
@@ -103,14 +124,17 @@ export async function pollGroup(
     lastOutcomes(deps.pool, head, head.cycle),
   ]);
   const discovered = new Map(outcomes.map((one) => [one.name, one.discovered]));
+  const memory = deps.memory(head.cloud, head.source);
+  for (const { name, meters } of outcomes) memory.seenMeters.learn(name, meters);
   return await runCycle(head, cycleSource(source, input.from_history), {
     registry: collectors.registry,
-    memory: deps.memory(head.cloud, head.source),
+    memory,
     isOurs: (unit) => source.groups === 1 || groupOf(unit, source.groups) === head.group,
     lastDiscovered: (pollster) => discovered.get(pollster) ?? null,
     requests: () => collectors.requests(),
     nowMs: () => deps.nowMs(),
-    signal: AbortSignal.any([stop, AbortSignal.timeout(input.seconds * 1_000)]),
+    signal: AbortSignal.any([stop, AbortSignal.timeout(Math.ceil(input.seconds * 1_000))]),
+    isStopping: () => stop.aborted,
     publish: (message) => deps.publish(message, pollKey(head)),
     onStored: () => {},
   });

@@ -1,5 +1,5 @@
 import process from 'node:process';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { cycleSourceOf } from '../activities/poll_source_spec.ts';
 import { createSourceMemory } from '../collectors/polling/source_memory.ts';
 import { runCycle } from '../collectors/polling/run_cycle.ts';
@@ -9,14 +9,16 @@ import { groupOf } from '../meters/poll_schedule.ts';
 import { readPollMessage } from '../meters/poll_message_reader.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { readSettings } from './env.ts';
+import { write, writeWarning } from './output.ts';
 import { CloudSet, pollingFileOf } from './poll_worker.ts';
+import { pollingInForce } from './polling_files.ts';
 
 interface Options {
   source: string;
   cloud?: string;
   once: boolean;
   file?: string;
-  group?: string;
+  group?: number;
   json: boolean;
 }
 
@@ -29,7 +31,7 @@ export function register(program: Command): void {
     .option('--cloud <name>', 'where several clouds have a source of this name')
     .option('--once', 'the only way there is: Schedules do the rest', true)
     .option('--file <path>', 'instead of NEPHO_POLLING_FILE')
-    .option('--group <number>', 'one group alone, from 0')
+    .option('--group <number>', 'one group alone, from 0', groupNumber)
     .option('--json', 'no progress', false)
     .action(poll);
 }
@@ -41,7 +43,7 @@ async function poll(options: Options): Promise<void> {
     ? settings
     : { ...settings, pollingFiles: [options.file] };
   const file = pollingFileOf(given);
-  const { config } = await file.current();
+  const { config } = await pollingInForce(file, writeWarning);
   const source = findSource(config.sources, options);
   const clouds = new CloudSet(given, file);
   const stop = new AbortController();
@@ -65,7 +67,7 @@ async function poll(options: Options): Promise<void> {
         registry: collectors.registry,
         memory: createSourceMemory(),
         isOurs: (unit) =>
-          options.group === undefined || groupOf(unit, source.groups) === Number(options.group),
+          options.group === undefined || groupOf(unit, source.groups) === options.group,
         lastDiscovered: () => null,
         requests: () => collectors.requests(),
         nowMs: Date.now,
@@ -73,6 +75,7 @@ async function poll(options: Options): Promise<void> {
           stop.signal,
           AbortSignal.timeout(source.intervalSeconds * 1_000),
         ]),
+        isStopping: () => false,
         publish: (message) => {
           printMessage(message);
           return Promise.resolve();
@@ -91,7 +94,7 @@ async function poll(options: Options): Promise<void> {
 function printMessage(message: Uint8Array): void {
   const { units, gaps, end } = readPollMessage(new TextDecoder().decode(message));
   for (const { readings } of units) {
-    for (const reading of readings) process.stdout.write(`${JSON.stringify(reading)}\n`);
+    for (const reading of readings) write(`${JSON.stringify(reading)}\n`);
   }
   for (const { pollster, unit, units: count, reason, detail } of gaps) {
     process.stderr.write(
@@ -103,12 +106,25 @@ function printMessage(message: Uint8Array): void {
   }
 }
 
-function findSource(sources: readonly SourceSpec[], { source, cloud }: Options): SourceSpec {
+/** @throws {InvalidArgumentError} */
+function groupNumber(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give the number of a group, from 0.');
+}
+
+function findSource(sources: readonly SourceSpec[], options: Options): SourceSpec {
+  const { source, cloud, group = 0 } = options;
   const found = sources.filter((one) =>
     one.name === source && (cloud === undefined || one.cloud === cloud)
   );
   const [only] = found;
-  if (found.length === 1 && only !== undefined) return only;
+  if (found.length === 1 && only !== undefined) {
+    if (group < only.groups) return only;
+    throw new NephoError(
+      'usage_invalid',
+      `Cannot poll group ${group} of '${source}': its groups are 0 to ${only.groups - 1}`,
+    );
+  }
   throw new NephoError(
     'usage_invalid',
     found.length > 1

@@ -28,6 +28,7 @@ export async function lastOutcomes(
                ORDER BY cycle DESC LIMIT 20
              ) recent, jsonb_array_elements(pollsters) AS outcome
              WHERE outcome->>'name' <> '*'
+               AND ((outcome->>'listed')::boolean OR (outcome->>'discovered')::int > 0)
              ORDER BY outcome->>'name', (outcome->>'listed')::boolean DESC, cycle DESC`,
       values: [cloud, source, group, before],
     });

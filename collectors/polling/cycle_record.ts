@@ -35,8 +35,8 @@ export class CycleRecord {
     }
   }
 
-  gap(gap: PollGap): void {
-    const readings = gap.units * gap.meters.length;
+  gap(gap: PollGap, units: number): void {
+    const readings = units * gap.meters.length;
     this.gapCounts[gap.reason] = (this.gapCounts[gap.reason] ?? 0) + readings;
     this.missing += readings;
   }
@@ -48,6 +48,12 @@ export class CycleRecord {
  */
 export class SeenMeters {
   readonly #seen = new Map<string, Set<string>>();
+
+  /** What a worker before this one had seen; without effect on a pollster that was seen here. */
+  learn(pollster: string, meters: readonly GapMeter[]): void {
+    if (this.#seen.has(pollster) || meters.length === 0) return;
+    this.#seen.set(pollster, new Set(meters.map(({ name }) => name)));
+  }
 
   note(pollster: string, meter: string): void {
     let seen = this.#seen.get(pollster);

@@ -38,11 +38,13 @@ export class Outbox {
     this.#ports = ports;
   }
 
-  addUnit(unit: PolledUnit): void {
+  /** @param missing meters of the unit that could not be read: told by the same message */
+  addUnit(unit: PolledUnit, missing: readonly PollGap[] = []): void {
     const text = encodeUnit(unit);
     this.#units.push(text);
+    this.#gaps.push(...missing);
     this.#length += text.length;
-    if (this.#length >= MESSAGE_LENGTH) this.#send(null);
+    if (this.#length >= MESSAGE_LENGTH || this.#gaps.length >= MESSAGE_GAPS) this.#send(null);
   }
 
   addGap(gap: PollGap): void {
@@ -61,11 +63,16 @@ export class Outbox {
     this.#throwFailure();
   }
 
-  /** Waits until all is stored, then says that the cycle is at its end. @throws as {@link room} */
-  async end(end: PollEnd): Promise<void> {
+  /** Waits until all is stored. @throws as {@link room} */
+  async flush(): Promise<void> {
     if (this.#units.length > 0 || this.#gaps.length > 0) this.#send(null);
     await Promise.all(this.#sending);
     this.#throwFailure();
+  }
+
+  /** Waits until all is stored, then says that the cycle is at its end. @throws as {@link room} */
+  async end(end: PollEnd): Promise<void> {
+    await this.flush();
     this.#send(end);
     await Promise.all(this.#sending);
     this.#throwFailure();

@@ -1,15 +1,16 @@
 /** One group's share of one cycle: discovers, polls, and tells what came and what did not. */
-import { setMaxListeners } from 'node:events';
 import type { MeterSelection } from '../../meters/meter_patterns.ts';
 import type { GapReason } from '../../meters/poll_gap.ts';
 import type { DiscoveryReference } from '../../meters/polling_config.ts';
-import type { PollGap, PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
+import type { PollHead, PollsterOutcome } from '../../meters/poll_message.ts';
 import { assert } from '../../meters/assert.ts';
 import { NephoError } from '../../meters/errors.ts';
 import type { Reading } from '../../meters/sample.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
+import { CycleAccount, type Listing } from './cycle_account.ts';
+import { CycleDeadline } from './cycle_deadline.ts';
 import { CycleRecord, type Failure, failureOf } from './cycle_record.ts';
-import { isUnitId, nameOfUnit, storable } from './kept_text.ts';
+import { isUnitId } from './kept_text.ts';
 import { Outbox, type OutboxPorts } from './outbox.ts';
 import type { PollContext, Unit } from './pollster.ts';
 import type { CollectorRegistry } from './registry.ts';
@@ -36,13 +37,15 @@ export interface CyclePorts extends OutboxPorts {
   memory: SourceMemory;
   /** True if this group polls the unit. */
   isOurs(unit: string): boolean;
-  /** Units that a pollster had in the last cycle that could list them, null if none is known. */
+  /** Units that a pollster was expected to read in the last cycle that could list them, null if unknown. */
   lastDiscovered(pollster: string): number | null;
   /** Requests made so far by what the registry's collectors share. */
   requests(): number;
   nowMs(): number;
   /** Aborted when the cycle's time is up or the worker ends. */
   signal: AbortSignal;
+  /** True if the worker ends: what it has not read is left to another attempt, and is no gap. */
+  isStopping(): boolean;
 }
 
 /** What a cycle came to: small enough to be returned through Temporal. */
@@ -65,7 +68,10 @@ const UNIT_ID_UNFIT: Failure = {
   detail: 'Its id cannot be kept: it is empty, longer than 255 characters, or holds a NUL',
 };
 
-/** @throws {NephoError} what the intake answers; what endpoints answer is recorded instead */
+/**
+ * @throws {NephoError} `worker_stopping`, what the intake answers; what endpoints answer is recorded
+ * instead
+ */
 export async function runCycle(
   head: PollHead,
   source: CycleSource,
@@ -90,23 +96,28 @@ class Cycle {
   readonly #ports: CyclePorts;
   readonly #outbox: Outbox;
   readonly #record = new CycleRecord();
-  readonly #outcomes: PollsterOutcome[] = [];
+  readonly #account: CycleAccount;
+  readonly #listings: Listing[] = [];
   readonly #polling = new Set<Promise<void>>();
   readonly #slots: Slots;
-  readonly #samplesOf = new Map<string, number>();
   readonly #startedMs: number;
   readonly #requestsBefore: number;
-  readonly #timeIsUp: Promise<never>;
+  readonly #deadline: CycleDeadline;
 
   constructor(head: PollHead, source: CycleSource, ports: CyclePorts) {
     this.#head = head;
     this.#source = source;
     this.#ports = ports;
     this.#outbox = new Outbox(head, ports);
+    this.#account = new CycleAccount(head, source, {
+      ...ports,
+      outbox: this.#outbox,
+      record: this.#record,
+    });
     this.#slots = new Slots(source.concurrency);
     this.#startedMs = ports.nowMs();
     this.#requestsBefore = ports.requests();
-    this.#timeIsUp = rejectionOf(ports.signal);
+    this.#deadline = new CycleDeadline(ports.signal);
   }
 
   async run(): Promise<CycleReceipt> {
@@ -115,20 +126,20 @@ class Cycle {
       ? pollsters.filter((pollster) => pollster.pollAt !== undefined)
       : pollsters;
     const feeds = selectFeeds(usable, this.#source);
-    if (feeds.length === 0) this.#missAll();
+    if (feeds.length === 0) this.#account.missAll();
     const listings = feeds.map((feed) => this.#runFeed(feed));
     // All are waited for, so that none goes on behind the end of the cycle.
     const outcomes = await Promise.allSettled(listings);
     await Promise.all(this.#polling);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    this.#checkExpectations(feeds);
-    return await this.#end();
+    if (this.#ports.isStopping()) return await this.#giveUp();
+    return await this.#end(this.#account.end(this.#listings));
   }
 
   async #runFeed(feed: Feed): Promise<void> {
     const pollers = feed.selected.map((selected) => ({
       ...selected,
-      context: this.#contextFor(selected.pollster.name),
+      context: this.#contextFor(selected.pollster.name, selected),
       waits: true,
     }));
     const seen = new Set<string>();
@@ -153,7 +164,7 @@ class Cycle {
       if (error instanceof IntakeRefused) throw error.cause;
       failure = this.#signalFailure() ?? failureOf(error);
     }
-    for (const poller of pollers) this.#endListing(poller, discovered, failure);
+    this.#listings.push({ pollers, discovered, failure });
   }
 
   /** Static resources are polled instead of what would be discovered, as in Ceilometer. */
@@ -166,11 +177,11 @@ class Cycle {
       yield resources;
       return;
     }
-    const listing = discovery.discover(this.#contextFor(feed.discovery), feed.parameter);
+    const listing = discovery.discover(this.#contextFor(feed.discovery, null), feed.parameter);
     const pages = listing[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#inTime(pages.next());
+        const { done, value } = await this.#deadline.inTime(pages.next());
         if (done === true) return;
         yield value;
       }
@@ -180,16 +191,11 @@ class Cycle {
     }
   }
 
-  /** A pollster of the deployer's that does not look at the signal must not hold up the cycle. */
-  async #inTime<Result>(work: Promise<Result>): Promise<Result> {
-    return await Promise.race([work, this.#timeIsUp]);
-  }
-
   /** Polls a unit: at once if that takes no waiting, else beside others, of which there are only so many. */
   async #take(poller: Poller, unit: Unit): Promise<void> {
     const failure = this.#reasonNotToAsk(poller, unit.id);
     if (failure !== null) {
-      this.#miss(poller, unit.id, failure);
+      this.#account.miss(poller, unit.id, failure);
       return;
     }
     const hasSlot = poller.waits;
@@ -210,7 +216,7 @@ class Cycle {
       giveBack();
       return;
     }
-    const polled = this.#inTime(readings)
+    const polled = this.#deadline.inTime(readings)
       .then((all) => this.#keep(poller, unit.id, all))
       .catch((error: unknown) => this.#fail(poller, unit.id, error))
       .finally(() => {
@@ -254,9 +260,10 @@ class Cycle {
     const wanted = readings.filter(({ meter }) =>
       isSelected(poller, meter) && this.#source.selection.wants(meter)
     );
+    const missing = this.#account.keep(poller, unit, wanted.map(({ meter }) => meter));
     if (wanted.length === 0) return;
     for (const reading of wanted) this.#look(pollster.name, unit, reading);
-    this.#outbox.addUnit({ pollster: pollster.name, unit, readings: wanted });
+    this.#outbox.addUnit({ pollster: pollster.name, unit, readings: wanted }, missing);
     this.#record.units += 1;
     this.#record.samples += wanted.length;
   }
@@ -265,7 +272,6 @@ class Cycle {
     const { meter, type, resource_id, volume, timestamp } = reading;
     const { memory } = this.#ports;
     memory.seenMeters.note(pollster, meter);
-    this.#samplesOf.set(meter, (this.#samplesOf.get(meter) ?? 0) + 1);
     if (type === 'cumulative' && memory.counters.wentBack(meter, resource_id, volume)) {
       this.#record.remark('counter_reset', unit, `'${meter}' of '${resource_id}' is now ${volume}`);
     }
@@ -284,113 +290,19 @@ class Cycle {
       failure,
       this.#ports.nowMs(),
     );
-    this.#miss(poller, unit, failure);
+    this.#account.miss(poller, unit, failure);
   }
 
-  #miss(poller: Poller, unit: string, failure: Failure): void {
-    this.#addGap({
-      pollster: poller.pollster.name,
-      unit: nameOfUnit(unit),
-      units: 1,
-      meters: this.#ports.memory.seenMeters.expected(poller),
-      partial: false,
-      ...failure,
-    });
-  }
-
-  /** Nothing that is configured gives what the source asks for: a cloud that is not named, most likely. */
-  #missAll(): void {
-    this.#addGap({
-      pollster: '*',
-      unit: null,
-      units: 1,
-      meters: [{ name: '*', type: 'gauge' }],
-      partial: false,
-      reason: 'service_absent',
-      detail: 'No collector that is configured has any of the meters: see clouds: and collectors:',
-    });
-  }
-
-  #endListing(poller: Poller, discovered: number, failure: Failure | null): void {
-    const { pollster } = poller;
-    const meters = this.#ports.memory.seenMeters.expected(poller);
-    this.#outcomes.push({ name: pollster.name, discovered, listed: failure === null, meters });
-    if (failure === null) return;
-    const last = this.#ports.lastDiscovered(pollster.name);
-    if (failure.reason === 'service_absent' && last === null && !this.#isNamed(poller)) {
-      this.#record.remark('not_offered', null, `'${pollster.name}': ${failure.detail}`);
-      return;
-    }
-    const units = last === null ? 1 : last - discovered;
-    if (units <= 0) return;
-    const count = last === null ? 'how many is not known' : `${last} were there before`;
-    this.#addGap({
-      pollster: pollster.name,
-      unit: null,
-      units,
-      meters,
-      partial: false,
-      reason: failure.reason,
-      detail: storable(`Listed ${discovered}, ${count}: ${failure.detail}`),
-    });
-  }
-
-  /** What a wildcard takes in is polled where the cloud has it, and not missing where it never had. */
-  #isNamed({ meters }: Poller): boolean {
-    return meters.some(({ name }) => this.#source.named.includes(name));
-  }
-
-  /** Only what was listed to its end can be too few. */
-  #checkExpectations(feeds: readonly Feed[]): void {
-    if (this.#head.group !== 0) return;
-    for (const { meter, atLeast } of this.#source.expect) {
-      const selected = feeds.flatMap((feed) => feed.selected)
-        .find(({ meters }) => meters.some(({ name }) => name === meter));
-      const outcome = this.#outcomes.find(({ name }) => name === selected?.pollster.name);
-      const samples = this.#samplesOf.get(meter) ?? 0;
-      if (selected === undefined || outcome?.listed !== true || samples >= atLeast) continue;
-      this.#addGap({
-        pollster: selected.pollster.name,
-        unit: null,
-        units: atLeast - samples,
-        meters: selected.meters.filter(({ name }) => name === meter)
-          .map(({ name, type }) => ({ name, type })),
-        partial: false,
-        reason: 'below_expectation',
-        detail: `Got ${samples} of '${meter}', at least ${atLeast} are expected`,
-      });
-    }
-  }
-
-  #addGap(gap: PollGap): void {
-    this.#record.gap(gap);
-    if (this.#source.fromHistory) return;
-    this.#outbox.addGap(gap);
-  }
-
-  #contextFor(pollster: string): PollContext {
+  #contextFor(name: string, poller: SelectedPollster | null): PollContext {
     return {
       cycle: this.#head.cycle,
       signal: this.#ports.signal,
       now: () => formatMillis(this.#ports.nowMs()),
       wants: (meter) => this.#source.selection.wants(meter),
       missing: (unit, meter, reason, detail) =>
-        this.#addGap({
-          pollster,
-          unit: nameOfUnit(unit),
-          units: 1,
-          meters: [{ name: meter, type: this.#typeOf(pollster, meter) }],
-          partial: true,
-          reason,
-          detail: storable(detail),
-        }),
+        this.#account.missPart(poller, name, { unit, meter, reason, detail }),
       remark: (code, unit, detail) => this.#record.remark(code, unit, detail),
     };
-  }
-
-  #typeOf(pollster: string, meter: string): Reading['type'] {
-    const found = this.#ports.registry.pollsters.find(({ name }) => name === pollster);
-    return found?.meters.find(({ name }) => name === meter)?.type ?? 'gauge';
   }
 
   /** When the time is up every request fails; that is the reason then. */
@@ -398,7 +310,17 @@ class Cycle {
     return this.#ports.signal.aborted ? outOfTime() : null;
   }
 
-  async #end(): Promise<CycleReceipt> {
+  /** What was read is kept; the end is for whoever takes over to tell. */
+  async #giveUp(): Promise<never> {
+    await this.#outbox.flush();
+    throw new NephoError(
+      'worker_stopping',
+      'Cannot poll the cycle to its end: this worker is being stopped, another takes over',
+      { retryable: true },
+    );
+  }
+
+  async #end(outcomes: readonly PollsterOutcome[]): Promise<CycleReceipt> {
     const started_at = formatMillis(this.#startedMs);
     const ended_at = formatMillis(this.#ports.nowMs());
     const requests = this.#ports.requests() - this.#requestsBefore;
@@ -407,7 +329,7 @@ class Cycle {
     await this.#outbox.end({
       started_at,
       ended_at,
-      pollsters: this.#outcomes,
+      pollsters: outcomes,
       requests,
       remark_counts: record.remarkCounts,
       remarks: record.remarks,
@@ -431,19 +353,6 @@ class IntakeRefused extends NephoError {
   constructor(cause: unknown) {
     super('intake_refused', 'Cannot put readings into the intake', { cause, retryable: true });
   }
-}
-
-function rejectionOf(signal: AbortSignal): Promise<never> {
-  // Every request of the cycle listens to it.
-  setMaxListeners(0, signal);
-  const rejected = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(new NephoError('timeout', outOfTime().detail));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-  // Whoever waits for it meets it; nobody may be waiting.
-  rejected.catch(() => {});
-  return rejected;
 }
 
 function outOfTime(): Failure {

@@ -74,6 +74,7 @@ export async function pollOnce(
     requests: () => 0,
     nowMs: options.nowMs ?? (() => Date.parse(head.cycle)),
     signal: options.signal ?? new AbortController().signal,
+    isStopping: () => false,
     publish,
     onStored: () => {},
   });
