@@ -2,27 +2,27 @@ import { type Command, Option } from 'commander';
 import type { NephoOutputs } from '../client/client.ts';
 import { GAP_REASONS } from '../meters/poll_gap.ts';
 import { connect } from './connection.ts';
-import { type JsonOption, printResult, withJson } from './output.ts';
+import { collectRows, type ListOptions, moreLine, withPaging } from './list_options.ts';
+import { printResult } from './output.ts';
 import { timeOf } from './sources.ts';
 import { formatTable } from './table.ts';
 
 type Row = NephoOutputs['coverage']['list']['rows'][number];
 type Gap = NephoOutputs['coverage']['gaps']['gaps'][number];
 
-interface Options extends JsonOption {
+interface Options extends ListOptions {
   cloud?: string;
   source?: string;
   meter?: string;
   from?: string;
   to?: string;
-  limit: string;
   gaps: boolean;
   open: boolean;
   reason?: (typeof GAP_REASONS)[number];
 }
 
 export function register(program: Command): void {
-  withJson(
+  withPaging(
     program.command('coverage')
       .description('what was expected of polling and what of it is there, cycle by cycle')
       .option('--cloud <name>')
@@ -30,7 +30,6 @@ export function register(program: Command): void {
       .option('--meter <name>')
       .option('--from <time>', 'the first cycle', timeOf)
       .option('--to <time>', 'the end, not included', timeOf)
-      .option('--limit <rows>', 'the newest so many', '200')
       .option('--gaps', 'each gap with its reason', false)
       .option('--open', 'of the gaps, those that are still missing', false)
       .addOption(new Option('--reason <reason>', 'of the gaps').choices(GAP_REASONS)),
@@ -38,19 +37,26 @@ export function register(program: Command): void {
 }
 
 async function show(options: Options): Promise<void> {
-  const { cloud, source, meter, from, to } = options;
-  const filters = { cloud, source, meter, from, to, limit: Number(options.limit) };
+  const { cloud, source, meter, from, to, open, reason } = options;
+  const filters = { cloud, source, meter, from, to };
   const connection = await connect();
-  if (options.gaps || options.open || options.reason !== undefined) {
-    const { open, reason } = options;
-    const answer = await connection.call((nepho) =>
-      nepho.coverage.gaps.query({ ...filters, reason, ...open ? { open } : {} })
-    );
-    printResult(answer, options, () => gapsText(answer.gaps));
+  if (options.gaps || open || reason !== undefined) {
+    const { rows, next_cursor } = await collectRows(options, async (page) => {
+      const answer = await connection.call((nepho) =>
+        nepho.coverage.gaps.query({ ...filters, ...page, reason, ...open ? { open } : {} })
+      );
+      return { rows: answer.gaps, next_cursor: answer.next_cursor };
+    });
+    const result = { gaps: rows, next_cursor };
+    printResult(result, options, () => gapsText(rows) + moreLine(next_cursor));
     return;
   }
-  const answer = await connection.call((nepho) => nepho.coverage.list.query(filters));
-  printResult(answer, options, () => coverageText(answer.rows));
+  const result = await collectRows(
+    options,
+    async (page) =>
+      await connection.call((nepho) => nepho.coverage.list.query({ ...filters, ...page })),
+  );
+  printResult(result, options, () => coverageText(result.rows) + moreLine(result.next_cursor));
 }
 
 function coverageText(rows: readonly Row[]): string {

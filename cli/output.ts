@@ -26,3 +26,8 @@ export function write(text: string | Uint8Array): void {
   }
   process.stdout.write(text);
 }
+
+/** Says something beside the result. */
+export function writeWarning(text: string): void {
+  process.stderr.write(`warning: ${text}\n`);
+}

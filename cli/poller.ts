@@ -6,6 +6,7 @@ import { readSettings } from './env.ts';
 import { configureLogging, logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
 import { CloudSet, pollDeps, pollingFileOf } from './poll_worker.ts';
+import { pollingInForce } from './polling_files.ts';
 import { requireSettings } from './required_settings.ts';
 import { runPoller } from './run_poller.ts';
 import { withRunningParts } from './running_parts.ts';
@@ -28,8 +29,7 @@ async function poll(): Promise<void> {
   const log = logger('poller');
   const source = pollingFileOf(settings);
   // A faulty file is told at once rather than at the first cycle.
-  const { warnings } = await source.current();
-  for (const { file, line, message } of warnings) log.warn('polling_file', { file, line, message });
+  await pollingInForce(source, (warning) => log.warn('polling_file', { warning }));
   const db = createDatabase(settings.databaseUrl, { applicationName: 'nepho-poller' });
   const nats = await connectBus(await busOptions(settings, 'nepho-poller'));
   const clouds = new CloudSet(settings, source);

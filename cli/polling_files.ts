@@ -2,11 +2,13 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  type PollingInForce,
   PollingSource,
   type PollingSourceOptions,
   type PollingText,
 } from '../activities/polling_source.ts';
 import type { ReadSecret } from '../collectors/secret_reference.ts';
+import { formatFault } from '../meters/definition_fault.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
 import { secretVariable } from './env.ts';
 
@@ -60,6 +62,31 @@ export function pollingSourceOf(
     nowMs: options.nowMs ?? Date.now,
     ...(options.check === undefined ? {} : { check: options.check }),
   });
+}
+
+/**
+ * The configuration in force, for a command: without one it ends, and tells all that is wrong.
+ *
+ * @param warn told each warning, as `file:line:column: code: message. remedy.`
+ * @throws {NephoError} `polling_faulty` with every fault, a line each
+ */
+export async function pollingInForce(
+  source: PollingSource,
+  warn: (warning: string) => void,
+): Promise<PollingInForce> {
+  try {
+    const polling = await source.current();
+    polling.warnings.map(formatFault).forEach(warn);
+    return polling;
+  } catch (error) {
+    const { faults } = source;
+    if (faults.length === 0) throw error;
+    const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
+    throw new NephoError(
+      'polling_faulty',
+      `${faults.map(formatFault).join('\n')}\nCannot use '${faults[0]?.file}': it has ${count}`,
+    );
+  }
 }
 
 /**

@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { NephoOutputs } from '../client/client.ts';
-import { formatFault } from '../meters/definition_fault.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
-import type { PollingConfig, SourceSpec } from '../meters/polling_config.ts';
+import type { SourceSpec } from '../meters/polling_config.ts';
 import { parseTimestamp } from '../meters/timestamp.ts';
 import { connect } from './connection.ts';
 import { readSettings } from './env.ts';
-import { type JsonOption, printResult, withJson } from './output.ts';
+import { type JsonOption, printResult, withJson, writeWarning } from './output.ts';
 import { pollingFileOf } from './poll_worker.ts';
+import { pollingInForce } from './polling_files.ts';
 import { formatFields, formatTable } from './table.ts';
 
 type Plan = NephoOutputs['sources']['plan'];
@@ -77,19 +77,13 @@ async function apply(options: FileOption): Promise<void> {
   printResult(answer, options, () => planText(answer, 'is'));
 }
 
-/** @throws {NephoError} `polling_faulty` with every fault, a line each */
+/** @throws {NephoError} `polling_faulty`, `polling_file_missing` */
 async function wantedSources(options: FileOption) {
   const settings = readSettings();
   const source = pollingFileOf(
     options.file === undefined ? settings : { ...settings, pollingFiles: [options.file] },
   );
-  let config: PollingConfig;
-  try {
-    ({ config } = await source.current());
-  } catch (error) {
-    if (source.faults.length === 0) throw error;
-    throw new NephoError('polling_faulty', source.faults.map(formatFault).join('\n'));
-  }
+  const { config } = await pollingInForce(source, writeWarning);
   return config.sources.map(wireSource);
 }
 
