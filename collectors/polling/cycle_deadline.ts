@@ -21,9 +21,11 @@ export class CycleDeadline {
   /** What the work comes to. @throws {NephoError} `timeout` when the time is up before it is done */
   inTime<Result>(work: Promise<Result>): Promise<Result> {
     if (this.#signal.aborted) {
-      // Nobody waits for it any more.
-      work.catch(() => {});
-      return Promise.reject(timeIsUp());
+      // What is done already counts, as the end of a listing that has nothing more to wait for.
+      return new Promise((resolve, reject) => {
+        work.then(resolve, reject);
+        setImmediate(() => reject(timeIsUp()));
+      });
     }
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);

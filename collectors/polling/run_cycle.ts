@@ -181,8 +181,10 @@ class Cycle {
     const pages = listing[Symbol.asyncIterator]();
     try {
       for (;;) {
+        const wasTimeUp = this.#ports.signal.aborted;
         const { done, value } = await this.#deadline.inTime(pages.next());
         if (done === true) return;
+        if (wasTimeUp) throw new NephoError('timeout', outOfTime().detail);
         yield value;
       }
     } finally {

@@ -47,7 +47,9 @@ export interface PollOptions {
   signal?: AbortSignal;
   isOurs?: CyclePorts['isOurs'];
   lastDiscovered?: CyclePorts['lastDiscovered'];
+  isStopping?: () => boolean;
   nowMs?: () => number;
+  isStopping?: CyclePorts['isStopping'];
 }
 
 /** One cycle of a collector, its messages handed to `publish`. */
@@ -74,7 +76,7 @@ export async function pollOnce(
     requests: () => 0,
     nowMs: options.nowMs ?? (() => Date.parse(head.cycle)),
     signal: options.signal ?? new AbortController().signal,
-    isStopping: () => false,
+    isStopping: options.isStopping ?? (() => false),
     publish,
     onStored: () => {},
   });
