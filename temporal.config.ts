@@ -59,6 +59,14 @@ export const POLL_CHECK_EVERY = '1 minute';
  */
 export const POLL_SHARE = { polling: 0.8, run: 0.95 } as const;
 
+/**
+ * Seconds without a word after which a worker is taken for lost: of a short cycle a quarter, or nobody could
+ * take over in its time.
+ */
+export function pollHeartbeatSeconds(cycleSeconds: number): number {
+  return Math.min(10, Math.max(2, cycleSeconds / 4));
+}
+
 /** A lost worker is noticed within seconds, so that another can poll in the same cycle. */
 export const POLL_CYCLE_OPTIONS = {
   taskQueue: TASK_QUEUES.poll,

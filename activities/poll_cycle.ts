@@ -45,7 +45,7 @@ export interface Repairable {
   cycles: string[];
 }
 
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 
 /** Failures that another attempt in the same cycle meets again. */
 const LASTING = new Set([

@@ -17,7 +17,12 @@ import type { CycleReceipt } from '../collectors/polling/run_cycle.ts';
 import type { PollHead } from '../meters/poll_message.ts';
 import type { GapReason } from '../meters/poll_gap.ts';
 import { formatMillis } from '../meters/timestamp.ts';
-import { POLL_ACCOUNT_OPTIONS, POLL_CYCLE_OPTIONS, POLL_SHARE } from '../temporal.config.ts';
+import {
+  POLL_ACCOUNT_OPTIONS,
+  POLL_CYCLE_OPTIONS,
+  POLL_SHARE,
+  pollHeartbeatSeconds,
+} from '../temporal.config.ts';
 
 export interface PollSourceInput {
   cloud: string;
@@ -40,6 +45,7 @@ export async function pollSource(input: PollSourceInput): Promise<PollSourceResu
   const { pollCycle } = proxyActivities<PollActivities>({
     ...POLL_CYCLE_OPTIONS,
     scheduleToCloseTimeout: `${seconds} seconds`,
+    heartbeatTimeout: `${pollHeartbeatSeconds(seconds)} seconds`,
   });
   try {
     return await pollCycle({ ...head, from_history: false, seconds });

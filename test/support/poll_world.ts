@@ -49,7 +49,6 @@ export interface PollOptions {
   lastDiscovered?: CyclePorts['lastDiscovered'];
   isStopping?: () => boolean;
   nowMs?: () => number;
-  isStopping?: CyclePorts['isStopping'];
 }
 
 /** One cycle of a collector, its messages handed to `publish`. */
