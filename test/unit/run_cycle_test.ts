@@ -1,109 +1,30 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Collector, Discovery, Pollster, Unit } from '../../collectors/polling/pollster.ts';
+import type { Discovery, Pollster, Unit } from '../../collectors/polling/pollster.ts';
 import { createSourceMemory } from '../../collectors/polling/source_memory.ts';
 import { NephoError } from '../../meters/errors.ts';
 import { compileMeterPatterns } from '../../meters/meter_patterns.ts';
-import type { PolledUnit, PollEnd, PollGap, PollHead } from '../../meters/poll_message.ts';
 import { readPollMessage } from '../../meters/poll_message_reader.ts';
-import { memoryCollector, pollOnce, type PollOptions, readingOf } from '../support/poll_world.ts';
+import {
+  collectorOf,
+  failure,
+  gauge,
+  HEAD,
+  Intake,
+  isListed,
+  listing,
+  never,
+  numbered,
+  poll,
+  pollsterOf,
+  type Read,
+  things,
+} from '../support/memory_cycle.ts';
+import { memoryCollector, pollOnce, readingOf } from '../support/poll_world.ts';
 
-const HEAD: PollHead = {
-  cloud: 'c',
-  source: 's',
-  group: 0,
-  cycle: '2026-02-01T00:00:00.000000Z',
-};
 const HOUR_MS = 3_600_000;
 const START_MS = Date.parse(HEAD.cycle);
-
-/** What the intake was given. */
-class Intake {
-  readonly units: PolledUnit[] = [];
-  readonly gaps: PollGap[] = [];
-  end: PollEnd | null = null;
-  messages = 0;
-
-  readonly publish = (bytes: Uint8Array): Promise<void> => {
-    const message = readPollMessage(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    assert.deepEqual(message.faulty, []);
-    assert.equal(this.end, null, 'the end comes last');
-    this.messages += 1;
-    this.units.push(...message.units);
-    this.gaps.push(...message.gaps);
-    this.end = message.end;
-    return Promise.resolve();
-  };
-
-  /** `pollster unit reason` of each gap. */
-  reasons(): string[] {
-    return this.gaps.map(({ pollster, unit, units, reason }) =>
-      `${pollster} ${unit ?? `×${units}`} ${reason}`
-    );
-  }
-
-  /** Of single units, as against those that could not be listed. */
-  named(): PollGap[] {
-    return this.gaps.filter(({ unit }) => unit !== null);
-  }
-
-  stored(): string[] {
-    return this.units.map(({ pollster, unit }) => `${pollster} ${unit}`);
-  }
-}
-
-const things = (...ids: string[]): Unit[] => ids.map((id) => ({ id, data: null }));
-const numbered = (count: number): Unit[] =>
-  things(...Array.from({ length: count }, (_, index) => `u${index}`));
-
-type Read = Pollster['poll'];
-
-/** A pollster of one gauge, `<name>.level`, which all units have unless `read` says otherwise. */
-function gauge(name: string, read?: Read): Omit<Pollster, 'discovery'> {
-  const meter = `${name}.level`;
-  return {
-    name: `memory.${name}`,
-    meters: [{ name: meter, type: 'gauge', unit: 'thing' }],
-    poll: read ?? ((unit, context) => [
-      readingOf({ meter, resource_id: unit.id, timestamp: context.now() }),
-    ]),
-  };
-}
-
-function pollsterOf(discovery: string, pollster: Omit<Pollster, 'discovery'>): Pollster {
-  return { ...pollster, discovery };
-}
-
-function collectorOf(discoveries: Discovery[], pollsters: Pollster[]): Collector {
-  return { name: 'memory', discoveries, pollsters, close: () => Promise.resolve() };
-}
-
-function listing(name: string, units: readonly Unit[]): Discovery {
-  return {
-    name,
-    async *discover() {
-      yield await Promise.resolve(units);
-    },
-  };
-}
-
-function isListed({ pollsters }: PollEnd): boolean {
-  return pollsters.every(({ listed }) => listed);
-}
-
-function never<T>(): Promise<T> {
-  return new Promise(() => {});
-}
-
-const failure = (code: string) => new NephoError(code, `It answered ${code}`);
-
-async function poll(collector: Collector, options: PollOptions = {}, head = HEAD) {
-  const intake = new Intake();
-  const receipt = await pollOnce(head, collector, intake.publish, options);
-  assert(intake.end !== null, 'a cycle says that it is at its end');
-  return { intake, receipt, end: intake.end };
-}
 
 describe('a cycle', () => {
   test('gives for every unit either its readings or a gap, whatever befalls it', async () => {
@@ -300,55 +221,6 @@ describe('a cycle', () => {
     assert.deepEqual(unlisted.intake.reasons(), ['memory.a ×5 forbidden']);
     const enough = await poll(memoryCollector(() => numbered(5), [gauge('a')]), { source });
     assert.deepEqual(enough.intake.reasons(), []);
-  });
-
-  test('says of a unit what of it is missing in the message that brings the rest', async () => {
-    const messages: string[] = [];
-    const collector = memoryCollector(() => things('x', 'y'), [{
-      name: 'memory.disk',
-      meters: ['read', 'write'].map((name) => ({ name, type: 'cumulative', unit: 'B' })),
-      poll(unit, context) {
-        context.missing(unit.id, 'write', 'value_invalid', 'It is null');
-        context.missing(unit.id, 'not.asked.for', 'value_invalid', 'It is null');
-        if (unit.id === 'y') {
-          context.missing(unit.id, 'read', 'value_invalid', 'It is null');
-          return [];
-        }
-        return [readingOf({ meter: 'read', resource_id: unit.id, timestamp: context.now() })];
-      },
-    }]);
-    await pollOnce(HEAD, collector, (bytes) => {
-      const { units, gaps } = readPollMessage(new TextDecoder().decode(bytes));
-      messages.push(
-        ...units.map(({ unit }) => unit),
-        ...gaps.map(({ unit, meters, partial }) =>
-          `${unit} ${partial ? 'part' : 'whole'} ${meters.map(({ name }) => name).join()}`
-        ),
-      );
-      return Promise.resolve();
-    });
-    assert.deepEqual(messages, ['x', 'x part write', 'y whole write,read']);
-  });
-
-  test('is not at its end when its worker is stopped: the rest is for another', async () => {
-    const stop = new AbortController();
-    const collector = memoryCollector(() => numbered(10), [gauge('a', async (unit, context) => {
-      if (unit.id === 'u4') stop.abort();
-      await new Promise((resolve) => setImmediate(resolve));
-      context.signal.throwIfAborted();
-      return [readingOf({ meter: 'a.level', resource_id: unit.id, timestamp: context.now() })];
-    })]);
-    const intake = new Intake();
-    await assert.rejects(
-      pollOnce(HEAD, collector, intake.publish, {
-        source: { concurrency: 1 },
-        signal: stop.signal,
-        isStopping: () => stop.signal.aborted,
-      }),
-      (error) => error instanceof NephoError && error.code === 'worker_stopping' && error.retryable,
-    );
-    assert.equal(intake.stored().length, 4);
-    assert.deepEqual([intake.gaps, intake.end], [[], null]);
   });
 
   test('does not count twice what is fewer than expected and known by name', async () => {
