@@ -45,8 +45,9 @@ export async function planSources(
 }
 
 /**
- * Puts exactly `wanted` in force. What fails half-way is done by doing it again: the store is told first
- * what shall be, and a Schedule that is missing counts as a change.
+ * Puts exactly `wanted` in force. What fails half-way is done by doing it again: the store is told what
+ * shall not be when it is gone and what shall be before it is there, and a Schedule that is missing
+ * counts as a change.
  */
 export async function applySources(
   parts: PlanParts,
@@ -58,13 +59,12 @@ export async function applySources(
     const { cloud, source } = change;
     const old = before.find((one) => one.cloud === cloud && one.name === source);
     const spec = wanted.find((one) => one.cloud === cloud && one.name === source);
-    if (spec !== undefined) await applyOne(parts, spec);
     for (let group = spec?.groups ?? 0; group < (old?.groups ?? 0); group += 1) {
       await deleteSchedule(parts.schedules, { cloud, source, group });
     }
     if (spec === undefined) {
       await removePollSource(parts.db.pool, { cloud, name: source }, parts.now);
-    }
+    } else await applyOne(parts, spec);
   }
   return plan;
 }

@@ -31,6 +31,16 @@ const OPERATORS_ONLY = [
   'keys.revoke',
   'notifications.publish',
   'notifications.eventTypes',
+  'sources.plan',
+  'sources.applyPlan',
+  'sources.list',
+  'sources.describe',
+  'sources.pause',
+  'sources.resume',
+  'sources.trigger',
+  'sources.backfill',
+  'coverage.list',
+  'coverage.gaps',
 ];
 
 describe('tenancy', { skip: DATABASES[0]?.skip || natsSkipReason() }, () => {
