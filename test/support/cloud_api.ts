@@ -3,7 +3,9 @@
  * and with faults on order. Its answers have the members and sizes of a real cloud's.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { diagnosticsOf, portOf, serverOf, uuidOf } from './cloud_api_content.ts';
 
 export const CLOUD_USER = { name: 'nepho', password: 'a password of the test' };
 
@@ -11,8 +13,23 @@ export const CLOUD_USER = { name: 'nepho', password: 'a password of the test' };
 export type CloudFault =
   | { kind: 'status'; status: number }
   | { kind: 'reset' }
+  /** Half of a JSON text, as if that were all. */
   | { kind: 'half' }
+  /** Less than the head has promised, then the connection ends. */
+  | { kind: 'cut' }
   | { kind: 'html' }
+  | {
+    kind: 'answer';
+    status: number;
+    body: string;
+    headers?: Readonly<Record<string, string>>;
+  }
+  /** The answer with other words in it. */
+  | { kind: 'edit'; edit: (body: string) => string }
+  /** The answer by a clock that is wrong. */
+  | { kind: 'clock'; aheadMs: number }
+  /** JSON without an end, for as long as anybody listens. */
+  | { kind: 'endless' }
   | { kind: 'late'; milliseconds: number }
   /** Every token so far is worth nothing from now on. */
   | { kind: 'expire' };
@@ -22,12 +39,29 @@ export interface CloudApiOptions {
   /** Ports, one an instance, listed by Neutron. */
   ports?: number;
   /** Asked for each request but those to Keystone; null leaves it alone. */
-  fault?: (request: { path: string; number: number }) => CloudFault | null;
+  fault?: (request: CloudApiRequest) => CloudFault | null;
   /** Servers a page at most, whatever is asked for. */
   pageSize?: number;
+  /** What its counters go by; the time of day unless given. */
+  nowMs?: () => number;
+  tls?: { cert: string; key: string };
 }
 
-const PROJECTS = 20;
+export interface CloudApiRequest {
+  path: string;
+  query: URLSearchParams;
+  /** 1 of the first request, those to Keystone counted too. */
+  number: number;
+}
+
+interface Shaping {
+  edit: ((body: string) => string) | null;
+  headers: Record<string, string>;
+}
+
+const PLAIN: Shaping = { edit: null, headers: {} };
+const CHUNK = 'a'.repeat(64 * 1024);
+
 const SERVERS = '/compute/v2.1/servers';
 const DIAGNOSTICS = /^\/compute\/v2\.1\/servers\/([^/]+)\/diagnostics$/;
 
@@ -35,14 +69,22 @@ export class CloudApi {
   /** Requests so far, those to Keystone too. */
   requests = 0;
   logins = 0;
+  /** Bytes of answers without an end. */
+  endlessBytes = 0;
   fault: CloudApiOptions['fault'];
+  /** Every instance that may be there, by its number. */
   readonly ids: readonly string[];
   readonly #pageSize: number;
   readonly #server: Server;
-  readonly #servers: readonly string[];
-  readonly #ports: string;
+  readonly #scheme: 'http' | 'https';
+  readonly #servers: string[];
   readonly #numbers: ReadonlyMap<string, number>;
-  readonly #startedMs = Date.now();
+  readonly #nowMs: () => number;
+  readonly #startedMs: number;
+  /** Numbers, ascending. */
+  #alive: readonly number[];
+  #stopped: ReadonlySet<number> = new Set();
+  #ports: string;
   #token = 0;
 
   static async start(options: CloudApiOptions): Promise<CloudApi> {
@@ -57,20 +99,24 @@ export class CloudApi {
     this.ids = Array.from({ length: options.instances }, (_, number) => uuidOf(1, number));
     this.#numbers = new Map(this.ids.map((id, number) => [id, number]));
     this.#servers = this.ids.map((id, number) => JSON.stringify(serverOf(id, number)));
-    this.#ports = JSON.stringify({
-      ports: Array.from(
-        { length: options.ports ?? options.instances },
-        (_, number) => portOf(number),
-      ),
-    });
-    this.#server = createServer((request, response) => {
+    this.#alive = this.ids.map((_, number) => number);
+    this.#ports = portsOf(
+      Array.from({ length: options.ports ?? options.instances }, (_, number) => number),
+    );
+    this.#nowMs = options.nowMs ?? Date.now;
+    this.#startedMs = this.#nowMs();
+    const listener = (request: IncomingMessage, response: ServerResponse): void => {
       void this.#answer(request, response);
-    });
+    };
+    this.#scheme = options.tls === undefined ? 'http' : 'https';
+    this.#server = options.tls === undefined
+      ? createServer(listener)
+      : createTlsServer(options.tls, listener);
     this.#server.keepAliveTimeout = 60_000;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   get authUrl(): string {
@@ -79,7 +125,22 @@ export class CloudApi {
 
   /** Milliseconds since it was started: what its counters count. */
   get ageMs(): number {
-    return Date.now() - this.#startedMs;
+    return this.#nowMs() - this.#startedMs;
+  }
+
+  /**
+   * From now on these are there, by their numbers, each with a port; those that are off have no counters.
+   */
+  setInstances(alive: Iterable<number>, stopped: Iterable<number> = []): void {
+    const off = new Set(stopped);
+    for (const number of new Set([...off, ...this.#stopped])) {
+      const server = serverOf(this.ids[number] ?? '', number);
+      const isOff = { status: 'SHUTOFF', 'OS-EXT-STS:power_state': 4 };
+      this.#servers[number] = JSON.stringify(off.has(number) ? { ...server, ...isOff } : server);
+    }
+    this.#stopped = off;
+    this.#alive = [...alive].sort((left, right) => left - right);
+    this.#ports = portsOf(this.#alive);
   }
 
   async stop(): Promise<void> {
@@ -96,21 +157,33 @@ export class CloudApi {
       await this.#logIn(request, response);
       return;
     }
-    const fault = this.fault?.({ path: url.pathname, number: this.requests }) ?? null;
+    const asked = { path: url.pathname, query: url.searchParams, number: this.requests };
+    const fault = this.fault?.(asked) ?? null;
     if (fault !== null && await this.#misbehave(fault, response)) return;
     if (request.headers['x-auth-token'] !== this.#tokenText()) {
       answer(response, 401, '{"error":{"code":401,"message":"Authenticate"}}');
       return;
     }
-    this.#serve(url, response);
+    const { status, body } = this.#serve(url);
+    const { edit, headers } = fault === null ? PLAIN : this.#shaping(fault);
+    const text = edit === null ? body : edit(body);
+    if (fault?.kind === 'cut') cut(response, text);
+    else answer(response, status, text, headers);
   }
 
-  #serve(url: URL, response: ServerResponse): void {
+  #serve(url: URL): { status: number; body: string } {
     const id = DIAGNOSTICS.exec(url.pathname)?.[1];
-    if (id !== undefined) this.#diagnose(id, response);
-    else if (url.pathname === `${SERVERS}/detail`) answer(response, 200, this.#page(url));
-    else if (url.pathname === '/network/v2.0/ports') answer(response, 200, this.#ports);
-    else answer(response, 404, '{"itemNotFound":{"code":404,"message":"Nothing here"}}');
+    if (id !== undefined) return this.#diagnose(id);
+    if (url.pathname === `${SERVERS}/detail`) return { status: 200, body: this.#page(url) };
+    if (url.pathname === '/network/v2.0/ports') return { status: 200, body: this.#ports };
+    return { status: 404, body: '{"itemNotFound":{"code":404,"message":"Nothing here"}}' };
+  }
+
+  #shaping(fault: CloudFault): Shaping {
+    if (fault.kind === 'edit') return { edit: fault.edit, headers: {} };
+    if (fault.kind !== 'clock') return PLAIN;
+    const date = new Date(this.#nowMs() + fault.aheadMs).toUTCString();
+    return { edit: null, headers: { date } };
   }
 
   /** @returns true if there is no answer to give any more */
@@ -133,9 +206,34 @@ export class CloudApi {
       case 'late':
         await new Promise((resolve) => setTimeout(resolve, fault.milliseconds));
         return response.destroyed;
+      case 'answer':
+        answer(response, fault.status, fault.body, fault.headers ?? {});
+        return true;
+      case 'endless':
+        await this.#answerForEver(response);
+        return true;
       case 'expire':
         this.#token += 1;
         return false;
+      case 'cut':
+      case 'edit':
+      case 'clock':
+        return false;
+    }
+  }
+
+  async #answerForEver(response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"servers":[{"id":"');
+    while (!response.destroyed) {
+      this.endlessBytes += CHUNK.length;
+      if (response.write(CHUNK)) await new Promise((resolve) => setImmediate(resolve));
+      else {
+        await new Promise<void>((resolve) => {
+          response.once('drain', resolve);
+          response.once('close', resolve);
+        });
+      }
     }
   }
 
@@ -194,172 +292,59 @@ export class CloudApi {
   #page(url: URL): string {
     const limit = Math.min(Number(url.searchParams.get('limit') ?? this.#pageSize), this.#pageSize);
     const marker = url.searchParams.get('marker');
-    const start = marker === null ? 0 : (this.#numbers.get(marker) ?? -1) + 1;
-    const end = start + limit;
-    const last = this.ids[end - 1];
-    const links = last === undefined || end >= this.ids.length
+    const after = marker === null ? -1 : this.#numbers.get(marker) ?? -1;
+    const start = firstAbove(this.#alive, after);
+    const page = this.#alive.slice(start, start + limit);
+    const last = this.ids[page.at(-1) ?? -1];
+    const links = last === undefined || start + limit >= this.#alive.length
       ? ''
       : `,"servers_links":[{"rel":"next",` +
         `"href":"${this.url}${SERVERS}/detail?limit=${limit}&marker=${last}"}]`;
-    return `{"servers":[${this.#servers.slice(start, end).join(',')}]${links}}`;
+    return `{"servers":[${page.map((number) => this.#servers[number]).join(',')}]${links}}`;
   }
 
-  #diagnose(id: string, response: ServerResponse): void {
-    const number = this.#numbers.get(id);
-    if (number === undefined) {
-      answer(
-        response,
-        404,
-        '{"itemNotFound":{"code":404,"message":"Instance could not be found"}}',
-      );
-    } else answer(response, 200, diagnosticsOf(number, Math.trunc(this.ageMs / 1_000)));
+  #diagnose(id: string): { status: number; body: string } {
+    const number = this.#numbers.get(id) ?? -1;
+    if (this.#alive[firstAbove(this.#alive, number - 1)] !== number) {
+      return {
+        status: 404,
+        body: '{"itemNotFound":{"code":404,"message":"Instance could not be found"}}',
+      };
+    }
+    if (this.#stopped.has(number)) {
+      return { status: 409, body: '{"conflictingRequest":{"code":409,"message":"Not running"}}' };
+    }
+    return { status: 200, body: diagnosticsOf(number, Math.trunc(this.ageMs / 1_000)) };
   }
 }
 
-function answer(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(body);
 }
 
-/** Text like a UUID, the same for the same numbers. */
-export function uuidOf(kind: number, number: number): string {
-  const digits = (kind * 2 ** 40 + number).toString(16).padStart(32, '0');
-  return [0, 8, 12, 16, 20].map((from, part) => digits.slice(from, [8, 12, 16, 20, 32][part]))
-    .join('-');
+function cut(response: ServerResponse, body: string): void {
+  const length = Buffer.byteLength(body);
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
+  response.write(body.slice(0, body.length / 2), () => response.socket?.destroy());
 }
 
-function serverOf(id: string, number: number) {
-  const link = (path: string) => `http://cloud.example/${path}`;
-  return {
-    id,
-    name: `vm-${number}`,
-    status: 'ACTIVE',
-    tenant_id: uuidOf(2, number % PROJECTS).replaceAll('-', ''),
-    user_id: uuidOf(3, number % PROJECTS).replaceAll('-', ''),
-    metadata: { 'metering.stack': `stack-${number % 100}` },
-    hostId: `9928cc65876e844ab0533ab6070d021b7d7e11ae0d359fceebebb${number % 100}`,
-    image: { id: uuidOf(4, number % 7), links: [{ rel: 'bookmark', href: link('images/x') }] },
-    flavor: {
-      vcpus: 2,
-      ram: 4_096,
-      disk: 20,
-      ephemeral: 0,
-      swap: 0,
-      original_name: 'm1.medium',
-      extra_specs: { 'hw:cpu_policy': 'shared' },
-    },
-    created: '2026-11-22T11:55:56Z',
-    updated: '2026-11-22T11:57:04Z',
-    addresses: {
-      internal: [{
-        version: 4,
-        addr: `10.9.${number % 250}.7`,
-        'OS-EXT-IPS:type': 'fixed',
-        'OS-EXT-IPS-MAC:mac_addr': macOf(number),
-      }],
-    },
-    accessIPv4: '',
-    accessIPv6: '',
-    links: [
-      { rel: 'self', href: link(`v2.1/servers/${id}`) },
-      { rel: 'bookmark', href: link(`servers/${id}`) },
-    ],
-    'OS-DCF:diskConfig': 'MANUAL',
-    progress: 0,
-    'OS-EXT-AZ:availability_zone': 'nova',
-    config_drive: '',
-    key_name: null,
-    'OS-SRV-USG:launched_at': '2026-11-22T11:56:08.000000',
-    'OS-SRV-USG:terminated_at': null,
-    'OS-EXT-SRV-ATTR:host': `compute-${number % 100}`,
-    'OS-EXT-SRV-ATTR:instance_name': `instance-${number.toString(16).padStart(8, '0')}`,
-    'OS-EXT-SRV-ATTR:hypervisor_hostname': `compute-${number % 100}`,
-    'OS-EXT-SRV-ATTR:reservation_id': 'r-jb7alvhu',
-    'OS-EXT-SRV-ATTR:launch_index': 0,
-    'OS-EXT-SRV-ATTR:hostname': `vm-${number}`,
-    'OS-EXT-SRV-ATTR:kernel_id': '',
-    'OS-EXT-SRV-ATTR:ramdisk_id': '',
-    'OS-EXT-SRV-ATTR:root_device_name': '/dev/sda',
-    'OS-EXT-SRV-ATTR:user_data': null,
-    'OS-EXT-STS:task_state': null,
-    'OS-EXT-STS:vm_state': 'active',
-    'OS-EXT-STS:power_state': 1,
-    'os-extended-volumes:volumes_attached': [],
-    locked: false,
-    description: null,
-    tags: [],
-    host_status: 'UP',
-  };
+function portsOf(numbers: readonly number[]): string {
+  return JSON.stringify({ ports: numbers.map(portOf) });
 }
 
-function portOf(number: number) {
-  const project = uuidOf(2, number % PROJECTS).replaceAll('-', '');
-  return {
-    id: uuidOf(5, number),
-    name: `port-${number}`,
-    network_id: uuidOf(6, number % PROJECTS),
-    tenant_id: project,
-    project_id: project,
-    mac_address: macOf(number),
-    admin_state_up: true,
-    status: 'ACTIVE',
-    device_id: uuidOf(1, number),
-    device_owner: 'compute:nova',
-    fixed_ips: [{ subnet_id: uuidOf(7, number % PROJECTS), ip_address: `10.9.${number % 250}.7` }],
-    allowed_address_pairs: [],
-    security_groups: [uuidOf(8, number % PROJECTS)],
-    description: '',
-    'binding:vnic_type': 'normal',
-    'binding:host_id': `compute-${number % 100}`,
-    tags: [],
-    created_at: '2026-11-22T11:55:40Z',
-    updated_at: '2026-11-22T11:55:41Z',
-    revision_number: 1,
-  };
-}
-
-function macOf(number: number): string {
-  const digits = number.toString(16).padStart(6, '0');
-  return `fa:16:3e:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4, 6)}`;
-}
-
-/** Microversion 2.48. Counters grow by the second, so that a later reading is a larger one. */
-function diagnosticsOf(number: number, seconds: number): string {
-  const base = 1_000_000 + number * 1_000 + seconds;
-  return JSON.stringify({
-    state: 'running',
-    driver: 'libvirt',
-    hypervisor: 'kvm',
-    hypervisor_os: 'linux',
-    uptime: 46_664 + seconds,
-    config_drive: false,
-    num_cpus: 2,
-    num_nics: 1,
-    num_disks: 1,
-    disk_details: [{
-      read_bytes: base * 512,
-      read_requests: base,
-      write_bytes: base * 1_024,
-      write_requests: base * 2,
-      errors_count: 0,
-    }],
-    cpu_details: [
-      { id: 0, time: base * 1_000_000, utilisation: 15 },
-      { id: 1, time: base * 1_000_000, utilisation: 15 },
-    ],
-    nic_details: [{
-      mac_address: macOf(number),
-      rx_octets: base * 7,
-      rx_errors: 1,
-      rx_drop: 2,
-      rx_packets: base,
-      rx_rate: 0,
-      tx_octets: base * 5,
-      tx_errors: 3,
-      tx_drop: 4,
-      tx_packets: base,
-      tx_rate: 0,
-    }],
-    memory_details: { maximum: 4_096, used: 1_024 },
-  });
+/** Index of the first that is larger, of ascending numbers. */
+function firstAbove(numbers: readonly number[], bound: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] ?? Infinity) > bound) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
