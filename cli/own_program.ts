@@ -17,10 +17,21 @@ export const WORKER_NODE_ARGS: readonly string[] = [
   '--max-semi-space-size=48',
 ];
 
+/** A poller holds a page of a listing and what its answers grow into, and no batch. */
+const POLLER_NODE_ARGS: readonly string[] = [
+  '--max-old-space-size=256',
+  '--max-semi-space-size=16',
+];
+
+const NODE_ARGS: Readonly<Record<string, readonly string[]>> = {
+  worker: WORKER_NODE_ARGS,
+  poller: POLLER_NODE_ARGS,
+};
+
 /** `nepho <args>`. */
 export function ownCommand(...args: string[]): CommandLine {
-  const nodeArgs = ['worker', 'poller'].includes(args[0] ?? '') ? [...WORKER_NODE_ARGS] : [];
-  return run(path.join(PROJECT_DIR, 'cli', 'nepho.mjs'), nodeArgs, args);
+  const nodeArgs = NODE_ARGS[args[0] ?? ''] ?? [];
+  return run(path.join(PROJECT_DIR, 'cli', 'nepho.mjs'), [...nodeArgs], args);
 }
 
 /** A program of ours in TypeScript, its path from the project's folder. */
