@@ -4,8 +4,8 @@ import { GAP_REASONS } from '../meters/poll_gap.ts';
 import { connect } from './connection.ts';
 import { collectRows, type ListOptions, moreLine, withPaging } from './list_options.ts';
 import { printResult } from './output.ts';
-import { timeOf } from './sources.ts';
 import { formatTable } from './table.ts';
+import { timeOf } from './time_option.ts';
 
 type Row = NephoOutputs['coverage']['list']['rows'][number];
 type Gap = NephoOutputs['coverage']['gaps']['gaps'][number];

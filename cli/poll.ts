@@ -10,7 +10,7 @@ import { readPollMessage } from '../meters/poll_message_reader.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { readSettings } from './env.ts';
 import { write, writeWarning } from './output.ts';
-import { CloudSet, pollingFileOf } from './poll_worker.ts';
+import { CloudSet, pollingFileOf } from './cloud_set.ts';
 import { pollingInForce } from './polling_files.ts';
 
 interface Options {

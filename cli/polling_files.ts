@@ -80,7 +80,9 @@ export async function pollingInForce(
     return polling;
   } catch (error) {
     const { faults } = source;
-    if (faults.length === 0) throw error;
+    if (faults.length === 0) {
+      throw source.fault === null ? error : new NephoError('polling_faulty', source.fault);
+    }
     const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
     throw new NephoError(
       'polling_faulty',

@@ -1,14 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { NephoOutputs } from '../client/client.ts';
-import { errorMessage, NephoError } from '../meters/errors.ts';
-import type { SourceSpec } from '../meters/polling_config.ts';
-import { parseTimestamp } from '../meters/timestamp.ts';
+import { NephoError } from '../meters/errors.ts';
 import { connect } from './connection.ts';
 import { readSettings } from './env.ts';
-import { type JsonOption, printResult, withJson, writeWarning } from './output.ts';
-import { pollingFileOf } from './poll_worker.ts';
-import { pollingInForce } from './polling_files.ts';
+import { type JsonOption, printResult, withJson } from './output.ts';
 import { formatFields, formatTable } from './table.ts';
+import { timeOf } from './time_option.ts';
 
 type Plan = NephoOutputs['sources']['plan'];
 type Source = NephoOutputs['sources']['describe'];
@@ -52,24 +49,15 @@ function forSource(command: Command, description: string): Command {
   );
 }
 
-/** @throws {InvalidArgumentError} */
-export function timeOf(text: string): string {
-  try {
-    return parseTimestamp(text);
-  } catch (error) {
-    throw new InvalidArgumentError(errorMessage(error));
-  }
-}
-
 async function plan(options: FileOption): Promise<void> {
-  const wanted = await wantedSources(options);
+  const wanted = await wantedIn(options);
   const connection = await connect();
   const answer = await connection.call((nepho) => nepho.sources.plan.query({ sources: wanted }));
   printResult(answer, options, () => planText(answer, 'would be'));
 }
 
 async function apply(options: FileOption): Promise<void> {
-  const wanted = await wantedSources(options);
+  const wanted = await wantedIn(options);
   const connection = await connect();
   const answer = await connection.call((nepho) =>
     nepho.sources.applyPlan.mutate({ sources: wanted })
@@ -77,28 +65,10 @@ async function apply(options: FileOption): Promise<void> {
   printResult(answer, options, () => planText(answer, 'is'));
 }
 
-/** @throws {NephoError} `polling_faulty`, `polling_file_missing` */
-async function wantedSources(options: FileOption) {
-  const settings = readSettings();
-  const source = pollingFileOf(
-    options.file === undefined ? settings : { ...settings, pollingFiles: [options.file] },
-  );
-  const { config } = await pollingInForce(source, writeWarning);
-  return config.sources.map(wireSource);
-}
-
-function wireSource(source: SourceSpec) {
-  return {
-    cloud: source.cloud,
-    name: source.name,
-    interval: source.intervalSeconds,
-    meters: [...source.meters],
-    resources: [...source.resources],
-    discovery: source.discovery.map(({ name, parameter }) => ({ name, parameter })),
-    groups: source.groups,
-    concurrency: source.concurrency,
-    expect: source.expect.map(({ meter, atLeast }) => ({ meter, at_least: atLeast })),
-  };
+/** Only the commands that read polling.yaml wait for what reads it to load. */
+async function wantedIn({ file }: FileOption) {
+  const { wantedSources } = await import('./wanted_sources.ts');
+  return await wantedSources(readSettings(), file ?? null);
 }
 
 const VERBS = { create: 'created', change: 'changed', delete: 'deleted' } as const;
