@@ -1,9 +1,9 @@
 import { encodeSampleEntry } from '../ledger/entry.ts';
 import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
 import { NephoError } from '../meters/errors.ts';
-import type { MeterType } from '../meters/sample.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
+import type { SampleRow } from './sample_rows.ts';
 
 /** Leaves `from` (included) to `to` (excluded). */
 export interface LeafRange {
@@ -52,22 +52,8 @@ interface Batch {
   maxTs: string;
 }
 
-interface SampleRow {
-  position: bigint;
-  ts: string;
-  id: string;
-  ordinal: number | null;
-  volume: string;
-  meter: string;
-  type: MeterType;
-  unit: string;
-  project_id: string | null;
-  user_id: string | null;
-  resource_id: string;
-  source: string;
-  origin: string;
-  metadata: string;
-}
+/** Its `metadata` is their digest; the batch has what is not here. */
+type EntryRow = Omit<SampleRow, 'recorded_at' | 'definitions'>;
 
 /** The batches that begin in the range, and the one before it. */
 async function batchesOf(db: Queryable, logId: number, range: LeafRange): Promise<Batch[]> {
@@ -100,7 +86,7 @@ async function sampleEntries(
   // The span of time lets the server look into the partitions concerned alone.
   const minTs = others.reduce((min, { minTs }) => minTs < min ? minTs : min, first.minTs);
   const maxTs = others.reduce((max, { maxTs }) => maxTs > max ? maxTs : max, first.maxTs);
-  const { rows } = await db.query<SampleRow>(
+  const { rows } = await db.query<EntryRow>(
     `SELECT s.position, s.ts, replace(s.id::text, '-', '') AS id, s.ordinal, s.volume,
        r.meter, r.type, r.unit, r.project_id, r.user_id, r.resource_id, r.source,
        o.origin, encode(m.digest, 'hex') AS metadata
@@ -122,7 +108,7 @@ async function sampleEntries(
   });
 }
 
-function sampleEntry(row: SampleRow, batch: { recordedAt: string; definitions: string }): string {
+function sampleEntry(row: EntryRow, batch: { recordedAt: string; definitions: string }): string {
   const { ts, ordinal, ...fields } = row;
   return encodeSampleEntry({
     ...fields,
