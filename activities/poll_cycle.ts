@@ -3,11 +3,11 @@ import { ApplicationFailure } from '@temporalio/common';
 import { type CycleReceipt, runCycle } from '../collectors/polling/run_cycle.ts';
 import { cyclesWithGaps, lastOutcomes } from '../db/poll_cycles.ts';
 import { selectFeeds } from '../collectors/polling/selection.ts';
+import { withTimeLimit } from '../collectors/polling/time_limit.ts';
 import { type PollSource, readPollSource } from '../db/poll_sources.ts';
 import { errorMessage, isNephoError, NephoError } from '../meters/errors.ts';
 import { groupOf } from '../meters/poll_schedule.ts';
 import { type PollHead, pollKey } from '../meters/poll_message.ts';
-import { formatMillis } from '../meters/timestamp.ts';
 import type { PollDeps } from './poll_deps.ts';
 import { cycleSource } from './poll_source_spec.ts';
 
@@ -126,18 +126,23 @@ export async function pollGroup(
   const discovered = new Map(outcomes.map((one) => [one.name, one.discovered]));
   const memory = deps.memory(head.cloud, head.source);
   for (const { name, meters } of outcomes) memory.seenMeters.learn(name, meters);
-  return await runCycle(head, cycleSource(source, input.from_history), {
-    registry: collectors.registry,
-    memory,
-    isOurs: (unit) => source.groups === 1 || groupOf(unit, source.groups) === head.group,
-    lastDiscovered: (pollster) => discovered.get(pollster) ?? null,
-    requests: () => collectors.requests(),
-    nowMs: () => deps.nowMs(),
-    signal: AbortSignal.any([stop, AbortSignal.timeout(Math.ceil(input.seconds * 1_000))]),
-    isStopping: () => stop.aborted,
-    publish: (message) => deps.publish(message, pollKey(head)),
-    onStored: () => {},
-  });
+  const time = { milliseconds: Math.ceil(input.seconds * 1_000), stop };
+  return await withTimeLimit(
+    time,
+    (signal) =>
+      runCycle(head, cycleSource(source, input.from_history), {
+        registry: collectors.registry,
+        memory,
+        isOurs: (unit) => source.groups === 1 || groupOf(unit, source.groups) === head.group,
+        lastDiscovered: (pollster) => discovered.get(pollster) ?? null,
+        requests: () => collectors.requests(),
+        nowMs: () => deps.nowMs(),
+        signal,
+        isStopping: () => stop.aborted,
+        publish: (message) => deps.publish(message, pollKey(head)),
+        onStored: () => {},
+      }),
+  );
 }
 
 export function headOf({ cloud, source, group, cycle }: PollHead): PollHead {
@@ -164,9 +169,4 @@ function pollFailure(error: unknown): ApplicationFailure {
     type: code,
     nonRetryable: LASTING.has(code),
   });
-}
-
-/** The time of a cycle by the clock, for one that no Schedule began: whole seconds. */
-export function cycleNow(nowMs: number): string {
-  return formatMillis(Math.trunc(nowMs / 1_000) * 1_000);
 }

@@ -3,9 +3,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { cycleSourceOf } from '../activities/poll_source_spec.ts';
 import { createSourceMemory } from '../collectors/polling/source_memory.ts';
 import { runCycle } from '../collectors/polling/run_cycle.ts';
+import { withTimeLimit } from '../collectors/polling/time_limit.ts';
 import { NephoError } from '../meters/errors.ts';
 import type { SourceSpec } from '../meters/polling_config.ts';
 import { groupOf } from '../meters/poll_schedule.ts';
+import type { PollHead } from '../meters/poll_message.ts';
 import { readPollMessage } from '../meters/poll_message_reader.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { readSettings } from './env.ts';
@@ -53,41 +55,38 @@ async function poll(options: Options): Promise<void> {
   };
   try {
     const collectors = await clouds.of(source.cloud);
-    const nowMs = Date.now();
     tell(`Polling '${source.name}' of '${source.cloud}'\n`);
-    const receipt = await runCycle(
-      {
-        cloud: source.cloud,
-        source: source.name,
-        group: 0,
-        cycle: formatMillis(Math.trunc(nowMs / 1_000) * 1_000),
-      },
-      cycleSourceOf(source, false),
-      {
-        registry: collectors.registry,
-        memory: createSourceMemory(),
-        isOurs: (unit) =>
-          options.group === undefined || groupOf(unit, source.groups) === options.group,
-        lastDiscovered: () => null,
-        requests: () => collectors.requests(),
-        nowMs: Date.now,
-        signal: AbortSignal.any([
-          stop.signal,
-          AbortSignal.timeout(source.intervalSeconds * 1_000),
-        ]),
-        isStopping: () => false,
-        publish: (message) => {
-          printMessage(message);
-          return Promise.resolve();
-        },
-        onStored: () => {},
-      },
+    const time = { milliseconds: source.intervalSeconds * 1_000, stop: stop.signal };
+    const receipt = await withTimeLimit(
+      time,
+      (signal) =>
+        runCycle(headNow(source), cycleSourceOf(source, false), {
+          registry: collectors.registry,
+          memory: createSourceMemory(),
+          isOurs: (unit) =>
+            options.group === undefined || groupOf(unit, source.groups) === options.group,
+          lastDiscovered: () => null,
+          requests: () => collectors.requests(),
+          nowMs: Date.now,
+          signal,
+          isStopping: () => false,
+          publish: (message) => {
+            printMessage(message);
+            return Promise.resolve();
+          },
+          onStored: () => {},
+        }),
     );
     tell(`${JSON.stringify(receipt)}\n`);
     if (receipt.missing > 0) process.exitCode = 1;
   } finally {
     await clouds.close();
   }
+}
+
+function headNow({ cloud, name }: SourceSpec): PollHead {
+  const cycle = formatMillis(Math.trunc(Date.now() / 1_000) * 1_000);
+  return { cloud, source: name, group: 0, cycle };
 }
 
 /** Samples to standard output, what is missing or odd to standard error. */

@@ -1,5 +1,6 @@
 import { isNephoError, NephoError } from '../../meters/errors.ts';
 import type { Collector, Discovery, Pollster, Unit } from '../polling/pollster.ts';
+import { withTimeLimit } from '../polling/time_limit.ts';
 import type { ReadSecret } from '../secret_reference.ts';
 import { AgentSession } from './agent_session.ts';
 import { type HostNames, hostReadings, SNMP_METERS } from './host_readings.ts';
@@ -47,14 +48,15 @@ export function createSnmpCollector(settings: SnmpSettings, deps: SnmpDeps): Col
     discovery: discovery.name,
     poll: async ({ data }, context) => {
       if (isNephoError(data)) throw data;
-      const deadline = AbortSignal.timeout(settings.deadline * 1_000);
-      const signal = AbortSignal.any([context.signal, deadline]);
-      const session = await AgentSession.open(data, limits, { secret: deps.secret, signal });
-      try {
-        return await hostReadings(session, data.names, context);
-      } finally {
-        session.close();
-      }
+      const time = { milliseconds: settings.deadline * 1_000, stop: context.signal };
+      return await withTimeLimit(time, async (signal) => {
+        const session = await AgentSession.open(data, limits, { secret: deps.secret, signal });
+        try {
+          return await hostReadings(session, data.names, context);
+        } finally {
+          session.close();
+        }
+      });
     },
   };
   return {
