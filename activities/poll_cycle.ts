@@ -52,7 +52,8 @@ const LASTING = new Set([
   'source_unknown',
   'cloud_unknown',
   'source_invalid',
-  'polling_file_invalid',
+  'cloud_invalid',
+  'name_taken',
 ]);
 
 export function createPollActivities(deps: PollDeps): PollActivities {

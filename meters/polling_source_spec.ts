@@ -86,6 +86,7 @@ export function readSource(node: DefinitionNode, around: SourceSurroundings): So
     faults,
   );
   const expect = readExpectations(node, meters, faults);
+  if ((groups ?? 1) > 1 && expect.length > 0) warnUnmetExpectations(node, faults);
   if (faults.faults.length > before || name === null || intervalSeconds === null) return null;
   return {
     name,
@@ -107,6 +108,17 @@ function warnIgnored(node: MapNode, faults: FaultList): void {
     if (remedy === undefined) continue;
     faults.warn('key_ignored', keyPlace, `Ceilometer's '${key}' is passed over`, remedy);
   }
+}
+
+/** A group sees its own share alone, at a time of its own, which says nothing about the whole. */
+function warnUnmetExpectations(node: MapNode, faults: FaultList): void {
+  const place = node.entries.get('expect')?.keyPlace ?? node.place;
+  faults.warn(
+    'key_ignored',
+    place,
+    "'expect' is passed over in a source of several groups",
+    'Write it in a source of one group, as one of that meter alone',
+  );
 }
 
 function readName(node: MapNode, faults: FaultList): string | null {
