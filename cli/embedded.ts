@@ -17,7 +17,7 @@ import { lockHome } from './home_lock.ts';
 import { type KeepOptions, keepRunning } from './kept_running.ts';
 import { ensureOperatorKey } from './operator_key.ts';
 import { ownCommand } from './own_program.ts';
-import { findPollingFile } from './polling_files.ts';
+import { findPollingFile, pollingInForce } from './polling_files.ts';
 import { choosePort } from './ports.ts';
 import type { NephoError } from '../meters/errors.ts';
 import { prepareStorage } from './prepare_storage.ts';
@@ -85,6 +85,7 @@ async function startParts(
 ): Promise<Omit<EmbeddedSystem, 'stop'>> {
   const { say } = options;
   const { home, httpHost: host } = settings;
+  const polls = await checkPollingFile(settings, say);
   const state = await openState(settings);
   if (await prepareHome(settings)) say(`Made a signing key: ${homePaths(home).signingKey}`);
   const asked = options.port ?? settings.httpPort;
@@ -101,7 +102,6 @@ async function startParts(
   const signingKeyFiles = settings.signingKeys.length + settings.signingKeyFiles.length > 0
     ? settings.signingKeyFiles
     : [homePaths(home).signingKey];
-  const polls = await hasPollingFile(settings);
   const environment = partEnvironment({ state, home, servers, signingKeyFiles });
   const url = await withProgress(
     'Starting the worker and the API',
@@ -242,9 +242,19 @@ async function startOwnParts(
   return (await api).url;
 }
 
-/** The sources in force are polled where a polling.yaml says how. */
-async function hasPollingFile({ pollingFiles }: Settings): Promise<boolean> {
-  return await findPollingFile(pollingFiles).then(() => true, () => false);
+/**
+ * The sources in force are polled where a polling.yaml says how.
+ *
+ * @returns false if there is none
+ * @throws {NephoError} `polling_faulty` with all its faults, before anything is started
+ */
+async function checkPollingFile(settings: Settings, say: Tell): Promise<boolean> {
+  const isThere = await findPollingFile(settings.pollingFiles).then(() => true, () => false);
+  if (!isThere) return false;
+  // All collectors' settings are read, which not every start has to wait for.
+  const { pollingFileOf } = await import('./cloud_set.ts');
+  await pollingInForce(pollingFileOf(settings), (warning) => say(`warning: ${warning}`));
+  return true;
 }
 
 async function keepPoller(
