@@ -45,6 +45,8 @@ export interface CloudApiOptions {
   /** What its counters go by; the time of day unless given. */
   nowMs?: () => number;
   tls?: { cert: string; key: string };
+  /** False of a hypervisor that measures no rates, as most. */
+  rates?: boolean;
 }
 
 export interface CloudApiRequest {
@@ -80,6 +82,7 @@ export class CloudApi {
   readonly #servers: string[];
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #nowMs: () => number;
+  readonly #rates: boolean;
   readonly #startedMs: number;
   /** Numbers, ascending. */
   #alive: readonly number[];
@@ -104,6 +107,7 @@ export class CloudApi {
       Array.from({ length: options.ports ?? options.instances }, (_, number) => number),
     );
     this.#nowMs = options.nowMs ?? Date.now;
+    this.#rates = options.rates ?? true;
     this.#startedMs = this.#nowMs();
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
       void this.#answer(request, response);
@@ -113,6 +117,11 @@ export class CloudApi {
       ? createServer(listener)
       : createTlsServer(options.tls, listener);
     this.#server.keepAliveTimeout = 60_000;
+  }
+
+  /** The port of an instance, by its number. */
+  portId(number: number): string {
+    return portOf(number).id;
   }
 
   get url(): string {
@@ -314,7 +323,8 @@ export class CloudApi {
     if (this.#stopped.has(number)) {
       return { status: 409, body: '{"conflictingRequest":{"code":409,"message":"Not running"}}' };
     }
-    return { status: 200, body: diagnosticsOf(number, Math.trunc(this.ageMs / 1_000)) };
+    const body = diagnosticsOf(number, Math.trunc(this.ageMs / 1_000));
+    return { status: 200, body: this.#rates ? body : body.replaceAll('x_rate":0', 'x_rate":null') };
   }
 }
 
