@@ -26,8 +26,8 @@ const SOURCE = 'instances';
 const INTERVAL_SECONDS = 60;
 const MINUTE_MS = 60_000;
 /** Instances that may ever be, and pages that are smaller than what there is. */
-const MOST = 36;
-const PAGE = 5;
+const MOST = 28;
+const PAGE = 4;
 /** Units of a message: so that a small cloud has as many messages as a large one. */
 const UNITS_A_MESSAGE = 12;
 /** Patterns as an operator writes them: the rate is among them, and this cloud has none. */
@@ -143,7 +143,7 @@ export class PollHour {
     this.#api = parts.api;
     this.#startMs = parts.startMs;
     this.#minuteMs = parts.startMs;
-    this.#alive = Array.from({ length: 16 }, (_, number) => number);
+    this.#alive = Array.from({ length: 12 }, (_, number) => number);
     this.#api.setInstances(this.#alive);
   }
 
