@@ -87,7 +87,7 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
       address: config.temporalAddress,
       namespace: config.temporalNamespace,
       shards: config.shards,
-    }, await pollAccountDeps(config, { db, nats, temporal }));
+    }, pollAccountDeps(config, { db, nats, temporal }));
     return closingAfter(worker, close);
   } catch (error) {
     await close();
@@ -122,17 +122,17 @@ function ingestDeps(
   };
 }
 
-async function pollAccountDeps(
+function pollAccountDeps(
   config: IngestWorkerConfig,
   { db, nats, temporal }: { db: Database; nats: NatsConnection; temporal: Connection },
-): Promise<PollAccountDeps> {
+): PollAccountDeps {
   const { schedule } = new Client({
     connection: temporal,
     namespace: config.temporalNamespace,
   });
   return {
     pool: db.pool,
-    publish: await pollPublisher(nats),
+    publish: pollPublisher(nats),
     scheduleState: (id) => describeScheduleOf(schedule, id),
     nowMs: Date.now,
   };

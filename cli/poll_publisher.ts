@@ -9,13 +9,16 @@ import { isNephoError } from '../meters/errors.ts';
 const ATTEMPTS = 6;
 const PAUSE_MS = 1_000;
 
-/** Puts poll messages into the intake, and waits a little for one that is away or full. */
-export async function pollPublisher(nats: NatsConnection): Promise<PollAccountDeps['publish']> {
-  const shards = await intakeShards(await jetstreamManager(nats));
-  const publisher = new IntakePublisher(nats, { shards });
+/**
+ * Puts poll messages into the intake, and waits a little for one that is away, full, or not made yet: a
+ * poller may be there before the worker that makes it.
+ */
+export function pollPublisher(nats: NatsConnection): PollAccountDeps['publish'] {
+  let publisher: IntakePublisher | null = null;
   return async (bytes, key) => {
     for (let attempt = 1;; attempt += 1) {
       try {
+        publisher ??= await openPublisher(nats);
         await publisher.publish({ bytes, key, via: 'poll' });
         return;
       } catch (error) {
@@ -24,4 +27,8 @@ export async function pollPublisher(nats: NatsConnection): Promise<PollAccountDe
       }
     }
   };
+}
+
+async function openPublisher(nats: NatsConnection): Promise<IntakePublisher> {
+  return new IntakePublisher(nats, { shards: await intakeShards(await jetstreamManager(nats)) });
 }

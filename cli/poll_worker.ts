@@ -18,12 +18,12 @@ export function sourceMemories(): (cloud: string, source: string) => SourceMemor
   };
 }
 
-export async function pollDeps(
+export function pollDeps(
   parts: { db: Database; nats: NatsConnection; clouds: CloudSet },
-): Promise<PollDeps> {
+): PollDeps {
   return {
     pool: parts.db.pool,
-    publish: await pollPublisher(parts.nats),
+    publish: pollPublisher(parts.nats),
     collectors: (cloud) => parts.clouds.of(cloud),
     memory: sourceMemories(),
     nowMs: Date.now,

@@ -36,7 +36,7 @@ async function poll(): Promise<void> {
   const clouds = new CloudSet(settings, source);
   try {
     await checkSchemaVersion(db.pool);
-    const worker = await runPoller(await pollDeps({ db, nats, clouds }), {
+    const worker = await runPoller(pollDeps({ db, nats, clouds }), {
       address: settings.temporalAddress,
       namespace: settings.temporalNamespace,
     });
