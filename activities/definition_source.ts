@@ -4,6 +4,7 @@ import { definitionsDigest } from '../ledger/identity.ts';
 import { compileDefinitions } from '../meters/definition_compile.ts';
 import type { DefinitionFile, DefinitionSet, Fault } from '../meters/definition_compile.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
+import { cutFault } from './fault_text.ts';
 
 /** A definition set that may come into force. */
 export interface DefinitionsInForce {
@@ -16,8 +17,6 @@ export interface DefinitionsInForce {
 
 /** Milliseconds between two looks at the files. */
 const LOOK_EVERY_MS = 2_000;
-/** UTF-16 units. */
-const MAX_FAULT_LENGTH = 500;
 
 /**
  * The newest definitions that are without a fault. The files are looked at again every two seconds;
@@ -90,7 +89,7 @@ export class DefinitionSource {
       }
       this.#seen = digest;
     } catch (error) {
-      this.#fault = cut(`Cannot read the definitions: ${errorMessage(error)}`);
+      this.#fault = cutFault(`Cannot read the definitions: ${errorMessage(error)}`);
     }
   }
 }
@@ -100,10 +99,5 @@ function firstFaults(faults: readonly Fault[]): string {
     `${fault.file}:${fault.line}:${fault.column}: ${fault.message}`
   );
   const more = faults.length > 3 ? ` (and ${faults.length - 3} more)` : '';
-  return `${cut(shown.join('; '))}${more}`;
-}
-
-/** A fault is part of receipts, whose size is bounded. */
-function cut(text: string): string {
-  return text.length <= MAX_FAULT_LENGTH ? text : `${text.slice(0, MAX_FAULT_LENGTH)}…`;
+  return `${cutFault(shown.join('; '))}${more}`;
 }

@@ -4,6 +4,7 @@ import {
   listPollSources,
   noteChecked,
   type PollSource,
+  readPollSource,
   type ScheduleCounts,
 } from '../db/poll_sources.ts';
 import type { GapReason } from '../meters/poll_gap.ts';
@@ -88,10 +89,7 @@ function msOf(timestamp: string): number {
 }
 
 function countsOf(state: ScheduleState | null): ScheduleCounts {
-  return {
-    skipped_overlap: state?.skippedOverlap ?? 0,
-    missed_catchup: state?.missedCatchup ?? 0,
-  };
+  return { skipped_overlap: state?.skippedOverlap ?? 0 };
 }
 
 /** Why cycles were missed, as far as their Schedule knows: it counts, and does not say which. */
@@ -147,9 +145,8 @@ async function publishMissed(
 
 /** Of a source that was never polled nothing is known but what it asks for. */
 async function unknownOutcome(deps: PollAccountDeps, head: PollHead): Promise<PollsterOutcome[]> {
-  const sources = await listPollSources(deps.pool);
-  const source = sources.find((one) => one.cloud === head.cloud && one.name === head.source);
-  const names = source === undefined ? [] : namedMeters(source);
+  const source = await readPollSource(deps.pool, head.cloud, head.source);
+  const names = source === null ? [] : namedMeters(source);
   return [{
     name: '*',
     discovered: 1,

@@ -141,7 +141,6 @@ export async function pollGroup(
         signal,
         isStopping: () => stop.aborted,
         publish: (message) => deps.publish(message, pollKey(head)),
-        onStored: () => {},
       }),
   );
 }

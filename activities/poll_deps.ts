@@ -14,7 +14,6 @@ export interface CloudCollectors {
 export interface ScheduleState {
   paused: boolean;
   skippedOverlap: number;
-  missedCatchup: number;
 }
 
 /** What is needed to account for cycles that nobody has polled. */

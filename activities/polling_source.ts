@@ -3,6 +3,7 @@ import { type Fault, formatFault } from '../meters/definition_fault.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
 import type { PollingConfig } from '../meters/polling_config.ts';
 import { parsePolling } from '../meters/polling_parse.ts';
+import { cutFault } from './fault_text.ts';
 
 /** A polling.yaml as it is, and when it was last changed. */
 export interface PollingText {
@@ -30,8 +31,6 @@ export interface PollingSourceOptions {
 
 /** Milliseconds between two looks at the file. */
 const LOOK_EVERY_MS = 10_000;
-/** UTF-16 units: a fault is part of receipts, whose size is bounded. */
-const MAX_FAULT_LENGTH = 500;
 const SHOWN_FAULTS = 3;
 
 /**
@@ -96,7 +95,7 @@ export class PollingSource {
       this.#digest = digest;
       this.#stamp = stamp;
     } catch (error) {
-      this.#fault = cut(errorMessage(error));
+      this.#fault = cutFault(errorMessage(error));
       this.#faults = [];
       // It may come back as it was, and is then no longer at fault.
       this.#stamp = null;
@@ -118,9 +117,5 @@ export class PollingSource {
 function firstFaults(faults: readonly Fault[]): string {
   const shown = faults.slice(0, SHOWN_FAULTS).map(formatFault).join(' ');
   const more = faults.length - SHOWN_FAULTS;
-  return more > 0 ? `${cut(shown)} (and ${more} more)` : cut(shown);
-}
-
-function cut(text: string): string {
-  return text.length <= MAX_FAULT_LENGTH ? text : `${text.slice(0, MAX_FAULT_LENGTH)}…`;
+  return more > 0 ? `${cutFault(shown)} (and ${more} more)` : cutFault(shown);
 }

@@ -8,7 +8,7 @@ import { MAX_AGE_DAYS, MAX_AHEAD_DAYS, MAX_ID_LENGTH } from '../meters/limits.ts
 import { decodeNotification } from '../meters/notification.ts';
 import type { Notification } from '../meters/notification.ts';
 import type { Reading } from '../meters/sample.ts';
-import { checkStorableText } from '../meters/storable_text.ts';
+import { asStorableText, checkStorableText } from '../meters/storable_text.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import type { PreparedPoll, PreparedReject } from '../db/prepared_batch.ts';
 import type { CheckSampleSignatures } from './sample_signatures.ts';
@@ -171,12 +171,8 @@ function originName(
   return name === null ? null : storable(name);
 }
 
-/** What PostgreSQL can keep as text of what may be anything. */
 function storable(text: string): string {
-  return text.slice(0, MAX_ID_LENGTH).replaceAll('\0', '\uFFFD').replace(
-    /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g,
-    '\uFFFD',
-  );
+  return asStorableText(text, MAX_ID_LENGTH);
 }
 
 function exhausted(delivery: Delivery): NephoError {

@@ -26,14 +26,21 @@ export async function planSources(
   parts: Pick<PlanParts, 'db' | 'schedules'>,
   wanted: readonly SourceSpec[],
 ): Promise<Plan> {
-  const current = await listPollSources(parts.db.pool);
+  return await planFrom(await listPollSources(parts.db.pool), parts.schedules, wanted);
+}
+
+async function planFrom(
+  current: readonly PollSource[],
+  schedules: ScheduleClient,
+  wanted: readonly SourceSpec[],
+): Promise<Plan> {
   const changes: Change[] = [];
   let unchanged = 0;
   for (const spec of wanted) {
     const before = current.find((one) => one.cloud === spec.cloud && one.name === spec.name);
     const change = before === undefined
       ? changeOf('create', spec, [])
-      : await differenceOf(parts.schedules, before, spec);
+      : await differenceOf(schedules, before, spec);
     if (change === null) unchanged += 1;
     else changes.push(change);
   }
@@ -53,8 +60,8 @@ export async function applySources(
   parts: PlanParts,
   wanted: readonly SourceSpec[],
 ): Promise<Plan> {
-  const plan = await planSources(parts, wanted);
   const before = await listPollSources(parts.db.pool);
+  const plan = await planFrom(before, parts.schedules, wanted);
   for (const change of plan.changes) {
     const { cloud, source } = change;
     const old = before.find((one) => one.cloud === cloud && one.name === source);

@@ -74,7 +74,6 @@ async function poll(options: Options): Promise<void> {
             printMessage(message);
             return Promise.resolve();
           },
-          onStored: () => {},
         }),
     );
     tell(`${JSON.stringify(receipt)}\n`);

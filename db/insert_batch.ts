@@ -297,6 +297,6 @@ function outcomeOf(one: PreparedOrigin): number {
  * An array of PostgreSQL as its text, for items that need no quotes: numbers, UUIDs, decimals and
  * canonical times. A tenth of the cost of the driver's own serialisation.
  */
-function literal(items: readonly (string | number)[]): string {
+export function literal(items: readonly (string | number)[]): string {
   return `{${items.join(',')}}`;
 }

@@ -21,7 +21,6 @@ export interface PollSource {
 /** What Temporal has counted of a Schedule since it was made. */
 export interface ScheduleCounts {
   skipped_overlap: number;
-  missed_catchup: number;
 }
 
 const COLUMNS = `cloud, name, spec, digest, interval_seconds AS "intervalSeconds", groups,

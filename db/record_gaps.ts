@@ -1,6 +1,7 @@
 /** Gaps: recorded, counted anew, closed and carried, in the transaction that stores the samples. */
 import type { PoolClient } from 'pg';
 import type { PollEnd } from '../meters/poll_message.ts';
+import { literal } from './insert_batch.ts';
 import type { PreparedGap } from './prepared_batch.ts';
 
 /** Records the gaps of one cycle but those whose readings are here, or were counted, already. */
@@ -76,7 +77,7 @@ export async function closeGaps(
     name: 'close_gaps',
     text: `UPDATE poll_gaps SET repaired_at = $1
            WHERE gap_key = ANY($2::uuid[]) AND repaired_at IS NULL`,
-    values: [recordedAt, keys],
+    values: [recordedAt, literal(keys)],
   });
 }
 

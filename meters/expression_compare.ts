@@ -6,11 +6,11 @@ import {
   asObject,
   entriesOf,
   entryOf,
-  type ExpressionEffort,
   isList,
   itemsOf,
   lift,
   type Raw,
+  type Site,
   spend,
   spendText,
   Tuple,
@@ -18,11 +18,6 @@ import {
   type Value,
   View,
 } from './expression_value.ts';
-
-interface Site {
-  readonly effort: ExpressionEffort;
-  readonly at: number;
-}
 
 /** Levels of lists within lists that are compared. */
 const MAX_DEPTH = 64;

@@ -12,10 +12,10 @@ import {
   Decimal,
   entriesOf,
   entryOf,
-  type ExpressionEffort,
   isList,
   lift,
   type Raw,
+  type Site,
   spend,
   spendText,
   Tuple,
@@ -23,11 +23,6 @@ import {
   type Value,
 } from './expression_value.ts';
 import { divideQuantities } from './quantity.ts';
-
-interface Site {
-  readonly effort: ExpressionEffort;
-  readonly at: number;
-}
 
 /** Levels of lists and dictionaries that are written out. */
 const MAX_DEPTH = 64;

@@ -3,21 +3,16 @@ import { characterAt, charactersOf } from './expression_text.ts';
 import {
   asObject,
   entryOf,
-  type ExpressionEffort,
   isList,
   lift,
   type Raw,
+  type Site,
   spend,
   spendText,
   Tuple,
   typeName,
   type Value,
 } from './expression_value.ts';
-
-interface Site {
-  readonly effort: ExpressionEffort;
-  readonly at: number;
-}
 
 /** `value[index]`: a place from either end, or a dictionary's key. @throws `expression_failed` */
 export function indexed(value: Value, index: Value, site: Site): Value {

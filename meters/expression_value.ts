@@ -92,6 +92,12 @@ export const MAX_EXPRESSION_STEPS = 1_000_000;
 export const MAX_EXPRESSION_TEXT = 1_048_576;
 const UNITS_OF_TEXT_IN_A_STEP = 64;
 
+/** Where in an expression something is computed, and on whose account. */
+export interface Site {
+  readonly effort: ExpressionEffort;
+  readonly at: number;
+}
+
 export function spend(effort: ExpressionEffort, steps: number, at: number): void {
   effort.steps -= steps;
   if (effort.steps < 0) throw expressionFailure('too_large', 'it takes too many steps', at);

@@ -25,6 +25,11 @@ export function checkStorableText(text: string, place: string, limit: number): v
   }
 }
 
+/** What can be kept of a text that may be anything: its beginning, other marks for what is unfit. */
+export function asStorableText(text: string, limit: number): string {
+  return text.slice(0, limit).replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
 /** True of a text that {@link checkStorableText} takes. */
 export function isStorableText(text: string, limit: number): boolean {
   return text.length <= limit && !text.includes('\0') && text.isWellFormed();

@@ -34,6 +34,7 @@ export class CycleDeadline {
   }
 }
 
-function timeIsUp(): NephoError {
+/** Why whatever is asked behind the end of the cycle's time fails. */
+export function timeIsUp(): NephoError {
   return new NephoError('timeout', 'The time of the cycle was up');
 }

@@ -1,7 +1,7 @@
 /** What is kept of texts that an endpoint may have had a hand in: they may be anything. */
 import { MAX_NAME_LENGTH } from '../../meters/limits.ts';
 import { stableHash } from '../../meters/stable_hash.ts';
-import { isStorableText } from '../../meters/storable_text.ts';
+import { asStorableText, isStorableText } from '../../meters/storable_text.ts';
 
 /** UTF-16 units. */
 const DETAIL_LENGTH = 300;
@@ -9,7 +9,7 @@ const UNFIT_ID_LENGTH = 200;
 
 /** A detail as PostgreSQL can keep it. */
 export function storable(text: string): string {
-  return text.slice(0, DETAIL_LENGTH).replaceAll('\0', '\uFFFD').toWellFormed();
+  return asStorableText(text, DETAIL_LENGTH);
 }
 
 /** True if a unit can be told by this id in origins and gaps. */

@@ -16,8 +16,6 @@ const IN_FLIGHT = 4;
 export interface OutboxPorts {
   /** Resolves when the intake has stored the message. */
   publish(message: Uint8Array): Promise<void>;
-  /** Told after every message that was stored. */
-  onStored(): void;
 }
 
 /**
@@ -84,7 +82,7 @@ export class Outbox {
     this.#gaps = [];
     this.#length = 0;
     const sent = this.#ports.publish(message)
-      .then(() => this.#ports.onStored(), (error: unknown) => {
+      .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => this.#sending.delete(sent));

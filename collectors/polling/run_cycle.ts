@@ -8,7 +8,7 @@ import { NephoError } from '../../meters/errors.ts';
 import type { Reading } from '../../meters/sample.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import { CycleAccount, type Listing } from './cycle_account.ts';
-import { CycleDeadline } from './cycle_deadline.ts';
+import { CycleDeadline, timeIsUp } from './cycle_deadline.ts';
 import { CycleRecord, type Failure, failureOf } from './cycle_record.ts';
 import { isUnitId } from './kept_text.ts';
 import { Outbox, type OutboxPorts } from './outbox.ts';
@@ -184,7 +184,7 @@ class Cycle {
         const wasTimeUp = this.#ports.signal.aborted;
         const { done, value } = await this.#deadline.inTime(pages.next());
         if (done === true) return;
-        if (wasTimeUp) throw new NephoError('timeout', outOfTime().detail);
+        if (wasTimeUp) throw timeIsUp();
         yield value;
       }
     } finally {
@@ -238,7 +238,7 @@ class Cycle {
     };
   }
 
-  /** @throws what the pollster throws, and {@link outOfTime} if the time was up before it was asked */
+  /** @throws what the pollster throws, and {@link timeIsUp} if the time was up before it was asked */
   #read(
     { pollster, context }: Poller,
     unit: Unit,
@@ -309,7 +309,7 @@ class Cycle {
 
   /** When the time is up every request fails; that is the reason then. */
   #signalFailure(): Failure | null {
-    return this.#ports.signal.aborted ? outOfTime() : null;
+    return this.#ports.signal.aborted ? failureOf(timeIsUp()) : null;
   }
 
   /** What was read is kept; the end is for whoever takes over to tell. */
@@ -355,8 +355,4 @@ class IntakeRefused extends NephoError {
   constructor(cause: unknown) {
     super('intake_refused', 'Cannot put readings into the intake', { cause, retryable: true });
   }
-}
-
-function outOfTime(): Failure {
-  return { reason: 'timeout', detail: 'The time of the cycle was up' };
 }

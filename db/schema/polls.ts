@@ -25,7 +25,7 @@ export const pollSources = pgTable('poll_sources', {
   intervalSeconds: integer('interval_seconds').notNull(),
   groups: smallint('groups').notNull(),
   appliedAt: instant('applied_at').notNull(),
-  /** What Temporal has counted of each group's Schedule: `{"0": {skipped_overlap, missed_catchup}}`. */
+  /** What Temporal has counted of each group's Schedule: `{"0": {skipped_overlap}}`. */
   scheduleCounts: jsonb('schedule_counts').notNull().default({}),
   /** Up to here every cycle has been looked for. */
   checkedUntil: instant('checked_until').notNull(),

@@ -77,6 +77,5 @@ export async function pollOnce(
     signal: options.signal ?? new AbortController().signal,
     isStopping: options.isStopping ?? (() => false),
     publish,
-    onStored: () => {},
   });
 }

@@ -62,13 +62,12 @@ class ManualIntake {
 
   readonly publish = (bytes: Uint8Array): Promise<void> => {
     const { units, end } = readPollMessage(new TextDecoder().decode(bytes));
-    return new Promise((store, refuse) => {
+    const published = new Promise<void>((store, refuse) => {
       this.waiting.push({ units: units.length, isEnd: end !== null, store, refuse });
     });
-  };
-
-  readonly onStored = (): void => {
-    this.stored += 1;
+    return published.then(() => {
+      this.stored += 1;
+    });
   };
 }
 
