@@ -1,42 +1,30 @@
 import type { Pool, PoolClient } from 'pg';
-import { bytesEqual, concatBytes, encodeHex } from '../ledger/bytes.ts';
-import { formatCheckpoint } from '../ledger/checkpoint.ts';
-import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
+import { bytesEqual, encodeHex } from '../ledger/bytes.ts';
 import { leafHash } from '../ledger/merkle.ts';
-import { HASH_BYTES } from '../ledger/sha256.ts';
-import type { Signer } from '../ledger/signer.ts';
-import { appendLeaves, encodeFrontier, rootOf } from '../ledger/tree.ts';
-import type { TileAppend } from '../ledger/tree.ts';
+import { positionOf } from '../ledger/position.ts';
+import { decodeFrontier, rootOf } from '../ledger/tree.ts';
 import { assert } from '../meters/assert.ts';
 import { NephoError } from '../meters/errors.ts';
 import { inTransaction } from './client.ts';
 import { databaseError } from './errors.ts';
+import { extendLog, insertRecords, type LogRecord, type LogWriterOptions } from './extend_log.ts';
 import { insertBatch, sortOrigins } from './insert_batch.ts';
 import type { LogHead } from './log_head.ts';
 import type { AppendOutcome, PreparedBatch } from './prepared_batch.ts';
 import { recordPolls } from './record_polls.ts';
 
-/** An entry of the log that is not a sample. */
-export interface LogRecord {
-  kind: string;
-  /** Canonical JSON. */
-  entry: string;
-}
-
-/** What a writer needs beside the database. */
-export interface LogWriterOptions {
-  /** The first one is in force; the others sign beside it while a rotation overlaps. */
-  signers: readonly Signer[];
-  /** Canonical UTC timestamp of the present. */
-  now: () => string;
-  /** Told the milliseconds that hashing the tree and signing took. */
-  onSigned?: (milliseconds: number) => void;
+interface LockedRow {
+  epoch: bigint;
+  size: bigint;
+  root: Uint8Array;
+  frontier: Uint8Array;
 }
 
 /**
- * The single writer of one log. Rows, tiles, head and checkpoint go into one transaction under the lock
+ * The writer that ingests into one log. Rows, tiles, head and checkpoint go into one transaction under the lock
  * of the log's row, and only while the epoch that this writer raised is still in force: a writer that
- * was taken for dead and comes back finds itself fenced out.
+ * was taken for dead and comes back finds itself fenced out. Guests (db/log_guest.ts) append records under
+ * the same lock.
  *
  * After any failure but a rejected value the writer is spent: open a new one, which learns from the
  * database whether the last commit happened.
@@ -98,16 +86,7 @@ export class LogWriter {
   async appendRecords(records: readonly LogRecord[]): Promise<void> {
     await this.#write('append records to', async (tx) => {
       const { logId, tree } = this.#head;
-      await tx.query(
-        `INSERT INTO records (position, kind, entry)
-         SELECT $1::bigint + n - 1, kind, entry
-         FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS t(kind, entry, n)`,
-        [
-          positionOf(logId, tree.size),
-          records.map((record) => record.kind),
-          records.map((record) => record.entry),
-        ],
-      );
+      await insertRecords(tx, positionOf(logId, tree.size), records);
       await this.#extend(tx, records.map((record) => leafHash(record.entry)), {});
     });
   }
@@ -133,9 +112,9 @@ export class LogWriter {
 
   async #lock(tx: PoolClient): Promise<void> {
     const { logId, epoch, tree } = this.#head;
-    const found = await tx.query<{ epoch: bigint; size: bigint; root: Uint8Array }>({
+    const found = await tx.query<LockedRow>({
       name: 'lock_log',
-      text: 'SELECT epoch, size, root FROM logs WHERE log_id = $1 FOR UPDATE',
+      text: 'SELECT epoch, size, root, frontier FROM logs WHERE log_id = $1 FOR UPDATE',
       values: [logId],
     });
     const row = found.rows[0];
@@ -146,10 +125,16 @@ export class LogWriter {
         { retryable: true, context: { log_id: logId } },
       );
     }
+    if (Number(row.size) > tree.size) this.#follow(row);
     assert(
-      Number(row.size) === tree.size && bytesEqual(row.root, rootOf(tree)),
-      `log ${logId} is at size ${tree.size} as its writer left it, not ${row.size}`,
+      bytesEqual(row.root, rootOf(this.#head.tree)),
+      `log ${logId} is as its writer left it, or as guests made it grow`,
     );
+  }
+
+  /** Guests, see db/log_guest.ts, appended records since: the row under the lock is the truth. */
+  #follow({ size, frontier }: LockedRow): void {
+    this.#head = { ...this.#head, tree: decodeFrontier(Number(size), frontier) };
   }
 
   async #extend(
@@ -157,56 +142,11 @@ export class LogWriter {
     leaves: readonly Uint8Array[],
     moved: Partial<Pick<LogHead, 'originsCount' | 'recordedAt'>>,
   ): Promise<void> {
-    const head = this.#head;
-    const started = performance.now();
-    const { state: tree, tiles } = appendLeaves(head.tree, leaves);
-    const root = rootOf(tree);
-    assert(tree.size < LEAVES_PER_LOG, `log ${head.logId} holds fewer than 2^40 leaves`);
-    const note = leaves.length === 0 ? null : await formatCheckpoint(
-      { origin: head.origin, size: tree.size, root },
-      this.#options.signers,
-    );
-    this.#options.onSigned?.(performance.now() - started);
-    const originsCount = moved.originsCount ?? head.originsCount;
-    const now = this.#options.now();
-    await writeTiles(tx, head.logId, tiles);
-    if (note !== null) {
-      await tx.query({
-        name: 'write_checkpoint',
-        text: `INSERT INTO checkpoints (log_id, size, root, note, signed_at)
-               VALUES ($1, $2, $3, $4, $5)`,
-        values: [head.logId, tree.size, root, note, now],
-      });
-    }
-    await tx.query({
-      name: 'move_head',
-      text: `UPDATE logs SET size = $2, root = $3, frontier = $4, origins_count = $5,
-               updated_at = $6
-             WHERE log_id = $1`,
-      values: [head.logId, tree.size, root, encodeFrontier(tree), originsCount, now],
-    });
-    this.#head = { ...head, ...moved, originsCount, tree };
+    this.#head = await extendLog(tx, { ...this.#head, ...moved }, leaves, this.#options);
   }
 }
 
 /** The value itself cannot be stored: the transaction was rolled back and the log is as it was. */
 export function isRejectedValue(error: NephoError): boolean {
   return ['value_invalid', 'value_too_large', 'constraint_broken'].includes(error.code);
-}
-
-async function writeTiles(
-  tx: PoolClient,
-  logId: number,
-  tiles: readonly TileAppend[],
-): Promise<void> {
-  for (const { level, tile, offset, hashes } of tiles) {
-    const grown = await tx.query({
-      name: 'grow_tile',
-      text: `INSERT INTO tiles (log_id, level, tile, hashes) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (log_id, level, tile) DO UPDATE SET hashes = tiles.hashes || excluded.hashes
-             WHERE octet_length(tiles.hashes) = $5`,
-      values: [logId, level, tile, concatBytes(hashes), offset * HASH_BYTES],
-    });
-    assert(grown.rowCount === 1, `tile ${level}/${tile} of log ${logId} grows at ${offset}`);
-  }
 }
