@@ -5,12 +5,14 @@ import { checkpointCovering, latestCheckpoint } from '../../db/checkpoints.ts';
 import { brokenInvariants } from '../../db/invariants.ts';
 import { readEntries } from '../../db/log_entries.ts';
 import { databaseLog, readTile } from '../../db/log_tiles.ts';
+import { appendAsGuest } from '../../db/log_guest.ts';
 import { listLogs, readLog } from '../../db/logs.ts';
 import { storageReport } from '../../db/storage_report.ts';
 import { leafHash } from '../../ledger/merkle.ts';
 import { appendLeaves, rootOf } from '../../ledger/tree.ts';
 import { isNephoError } from '../../meters/errors.ts';
 import { MAX_ID_LENGTH, MAX_NAME_LENGTH } from '../../meters/limits.ts';
+import { testSigner } from '../support/test_signer.ts';
 import { WrittenLog } from '../support/written_log.ts';
 import { BATCHES, type LogSuite, PROPERTY, SAMPLES } from './db_model.ts';
 
@@ -68,7 +70,9 @@ export function logSuite(suite: LogSuite): void {
   });
 }
 
-/** One writer, and what holds at all times. */
+const GUEST = { signers: [testSigner()], now: () => '2026-11-22T09:00:00.000000Z' };
+
+/** One writer, its guests, and what holds at all times. */
 export function invariantSuite(suite: LogSuite): void {
   test('two writers of one log: the former is fenced out, and the log is whole', async () => {
     const successor = await WrittenLog.open(suite.db.pool);
@@ -81,6 +85,44 @@ export function invariantSuite(suite: LogSuite): void {
       BATCHES[0]!.notifications,
     );
     assert.equal(outcome.duplicates, 10);
+  });
+
+  test('guests and the writer append to one log, whichever comes first, and nobody is fenced out', async () => {
+    const before = (await readLog(suite.db.pool, 0))?.size ?? 0;
+    const guest = (name: string) =>
+      appendAsGuest(suite.db.pool, 0, GUEST, (_, { size }) =>
+        Promise.resolve({
+          records: [{ kind: 'note', entry: `{"kind":"note","name":"${name}","v":1}` }],
+          result: size,
+        }));
+    const write = (second: number) =>
+      suite.log.append(`2026-11-21T00:00:05.${second}00000Z`, BATCHES[0]?.notifications ?? []);
+    // The writer's own batches follow each other; guests come in between as they like.
+    const writer = (async () => {
+      for (let second = 1; second < 5; second += 1) await write(second);
+    })();
+    const places = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(guest));
+    await writer;
+    assert.deepEqual(
+      places.toSorted((a, b) => a - b),
+      [0, 1, 2, 3, 4, 5].map((n) => before + n),
+    );
+    await WrittenLog.open(suite.db.pool).then((opened) => suite.log = opened);
+    assert.equal((await readLog(suite.db.pool, 0))?.size, before + 6);
+  });
+
+  test('a guest that fails leaves the log as it was', async () => {
+    const before = await readLog(suite.db.pool, 0);
+    const failing = appendAsGuest(suite.db.pool, 0, GUEST, async (tx) => {
+      await tx.query('DELETE FROM checkpoints');
+      throw new Error('on purpose');
+    });
+    await assert.rejects(failing, /on purpose/);
+    assert.deepEqual(await readLog(suite.db.pool, 0), before);
+    await assert.rejects(
+      appendAsGuest(suite.db.pool, 77, GUEST, () => Promise.resolve({ records: [], result: 0 })),
+      { code: 'log_unknown' },
+    );
   });
 
   test('the longest names that are accepted can be stored, however they are written', async () => {
