@@ -19,6 +19,8 @@ export const workflowHistories = pgTable('workflow_histories', {
 
 export const auditRuns = pgTable('audit_runs', {
   auditRunId: bigint('audit_run_id', { mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
+  /** What the choice came from, so that it can be repeated; null of a run that looked at everything. */
+  seed: text('seed'),
   startedAt: instant('started_at').notNull(),
   endedAt: instant('ended_at'),
   /** What was looked at: `{windows, statements, histories, entries}`. */
@@ -29,6 +31,8 @@ export const auditRuns = pgTable('audit_runs', {
 /** A difference that an audit found. It stays open until it is explained. */
 export const auditFindings = pgTable('audit_findings', {
   findingId: bigint('finding_id', { mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
+  /** SHA-256 over check, subject and detail: the same difference found again is the same finding. */
+  key: bytea('key').notNull().unique(),
   /** Stable code of the check that failed. */
   check: text('check').notNull(),
   /** What it is about, as text: `window 2026-10-01T00:00:00.000000Z of <series key>`. */
@@ -40,20 +44,22 @@ export const auditFindings = pgTable('audit_findings', {
   explainedBy: text('explained_by'),
   explanation: text('explanation'),
 }, (table) => [
-  // The same difference found again is the same finding.
-  index('audit_findings_open').on(table.check, table.subject).where(sql`explained_at IS NULL`),
+  index('audit_findings_open').on(table.findingId).where(sql`explained_at IS NULL`),
 ]);
 
 /** Samples that were moved out of the database, month by month. */
 export const archives = pgTable('archives', {
   /** The partition that it was. */
   name: text('name').primaryKey(),
+  /** Place of the `archive` entry. */
+  position: bigint('position', { mode: 'bigint' }).notNull(),
   samples: bigint('samples', { mode: 'bigint' }).notNull(),
   bytes: bigint('bytes', { mode: 'bigint' }).notNull(),
   /** SHA-256 of the archive. */
   digest: bytea('digest').notNull(),
-  /** Spans of places in the logs, as the archive holds them. */
-  places: jsonb('places').notNull(),
+  /** The places of its samples, `[[position, count], …]`: runs of places that follow each other. */
+  places: jsonb('places').$type<[number, number][]>().notNull(),
   archivedAt: instant('archived_at').notNull(),
+  /** Since when the samples are in the archive alone; null as long as the database has them. */
   droppedAt: instant('dropped_at'),
 });
