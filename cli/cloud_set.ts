@@ -9,7 +9,8 @@ import {
   type OwnedCollectors,
 } from './collector_set.ts';
 import { openStackEnvironment, type Settings } from './env.ts';
-import { findPollingFile, pollingSourceOf, secretResolver } from './polling_files.ts';
+import { findPollingFile, pollingSourceOf } from './polling_files.ts';
+import { secretResolver } from './secret_files.ts';
 
 /** The polling.yaml in force, its collectors' settings checked too. */
 export function pollingFileOf(settings: Settings): PollingSource {

@@ -18,7 +18,7 @@ import {
 } from './polling_config.ts';
 import { cut, refuseUnknownKeys, valueOf } from './polling_fields.ts';
 import { pollScheduleId } from './poll_schedule.ts';
-import { refuseSecrets } from './polling_secrets.ts';
+import { refuseSecrets } from './inline_secrets.ts';
 import { readSource } from './polling_source_spec.ts';
 import type { RawSetting } from './raw_setting.ts';
 

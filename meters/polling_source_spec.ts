@@ -26,7 +26,7 @@ import {
 } from './polling_fields.ts';
 import { readExpectations } from './polling_expectations.ts';
 import { readMeters } from './polling_meters.ts';
-import { holdsPassword } from './polling_secrets.ts';
+import { holdsPassword } from './inline_secrets.ts';
 import { keyRemedy } from './raw_setting.ts';
 
 const KEYS = [

@@ -6,12 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { readSettings, secretVariable } from '../../cli/env.ts';
-import {
-  findPollingFile,
-  pollingSourceOf,
-  readPollingFile,
-  secretResolver,
-} from '../../cli/polling_files.ts';
+import { findPollingFile, pollingSourceOf, readPollingFile } from '../../cli/polling_files.ts';
+import { secretResolver } from '../../cli/secret_files.ts';
 import { isNephoError } from '../../meters/errors.ts';
 
 let directory = '';
