@@ -32,7 +32,11 @@ export const checkpoints = pgTable('checkpoints', {
   root: bytea('root').notNull(),
   note: text('note').notNull(),
   signedAt: instant('signed_at').notNull(),
-}, (table) => [primaryKey({ columns: [table.logId, table.size] })]);
+}, (table) => [
+  primaryKey({ columns: [table.logId, table.size] }),
+  // What was known at an instant is what the last checkpoint before it covers.
+  index('checkpoints_signed_at').on(table.logId, table.signedAt),
+]);
 
 /** Entries of the log that are not samples, as their canonical text. */
 export const records = pgTable('records', {
