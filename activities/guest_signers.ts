@@ -1,7 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import { newestRecords } from '../db/records.ts';
-import { type KeyEntry, parseEntry } from '../ledger/entry.ts';
-import { signersInForce } from '../ledger/key_entry.ts';
+import { parseEntry } from '../ledger/entry.ts';
+import { type KeyEntry, signersInForce } from '../ledger/key_entry.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { NephoError } from '../meters/errors.ts';
 

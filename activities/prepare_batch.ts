@@ -6,7 +6,7 @@ import type {
   PreparedReject,
   PreparedSample,
 } from '../db/prepared_batch.ts';
-import { encodeSampleEntry } from '../ledger/entry.ts';
+import { encodeSampleEntry } from '../ledger/sample_entry.ts';
 import { sampleId } from '../ledger/identity.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { assert } from '../meters/assert.ts';

@@ -1,7 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import { latestCheckpoint } from '../db/checkpoints.ts';
 import { readEntries } from '../db/log_entries.ts';
-import { parseEntry } from '../ledger/entry.ts';
+import { readKnownEntry } from '../ledger/entry.ts';
 import { makeReceipt } from '../ledger/prove.ts';
 import { formatReceipt } from '../ledger/receipt.ts';
 import type { TiledLog } from '../ledger/tiled_log.ts';
@@ -21,8 +21,7 @@ interface ReceiptDeps {
 
 /**
  * The receipt of an entry as text (C2SP tlog-proof): proven by the newest checkpoint, and checked before
- * it is given away. A project gets those of its own samples, and of entries that are nobody's: keys
- * and definitions.
+ * it is given away. Who gets which: {@link maySee}.
  *
  * @param options `metadata`: the sample's metadata in canonical JSON, to be part of the receipt
  * @throws {NephoError} `not_found`, the same for a place beyond the log and for another's entry
@@ -41,10 +40,27 @@ export async function receiptOf(
   return formatReceipt(await makeReceipt(source, (...tile) => log.readTile(...tile)));
 }
 
+/**
+ * A project sees what is its own and what is nobody's. Histories are an operator's, since the id of a
+ * workflow may name a project; and so is what this version does not understand.
+ */
 function maySee(principal: Principal, text: string): boolean {
   if (principal.role === 'operator') return true;
-  const entry = parseEntry(text);
-  return entry.kind !== 'sample' || entry.project_id === principal.projectId;
+  const entry = readKnownEntry(text);
+  if (entry === null) return false;
+  switch (entry.kind) {
+    case 'sample':
+    case 'revision':
+    case 'statement':
+      return entry.project_id === principal.projectId;
+    case 'definitions':
+    case 'key':
+    case 'usage_rules':
+    case 'seal':
+      return true;
+    case 'history':
+      return false;
+  }
 }
 
 function noEntry(): Error {

@@ -1,7 +1,8 @@
 /** The public keys that a verification believes. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { type KeyEntry, parseEntry } from '../ledger/entry.ts';
+import { parseEntry } from '../ledger/entry.ts';
+import type { KeyEntry } from '../ledger/key_entry.ts';
 import { NephoError } from '../meters/errors.ts';
 
 export interface VkeyOption {

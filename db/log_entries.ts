@@ -1,4 +1,4 @@
-import { encodeSampleEntry } from '../ledger/entry.ts';
+import { encodeSampleEntry } from '../ledger/sample_entry.ts';
 import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
 import { NephoError } from '../meters/errors.ts';
 import type { Queryable } from './client.ts';

@@ -1,20 +1,51 @@
 import { NephoError } from '../meters/errors.ts';
 import { formatMicros, toMicros } from '../meters/timestamp.ts';
 import { encodeBase64, encodeUtf8 } from './bytes.ts';
-import { canonicalJson } from './canonical_json.ts';
-import type { KeyEntry } from './entry.ts';
 import type { Signer } from './signer.ts';
+import { encodeRecord, type StrictRecord } from './strict_record.ts';
+
+/** A signing key came into force. */
+export interface KeyEntry {
+  kind: 'key';
+  v: 1;
+  /** The name on signature lines. */
+  name: string;
+  /** The verifier key in the form of C2SP signed-note: name, key id and public key. */
+  vkey: string;
+  /** It signs checkpoints from this time on. */
+  not_before: string;
+  /** Until then the previous key signs too; null for the first key. */
+  overlap_until: string | null;
+  /** The verifier key that this one follows; null for the first. */
+  previous: string | null;
+  /** The previous key's signature over this entry, in base64: see {@link endorsementText}. */
+  endorsement: string | null;
+  recorded_at: string;
+}
 
 /** How long the previous key goes on signing beside a new one, unless configured. */
 export const DEFAULT_KEY_OVERLAP_MS = 30 * 24 * 3_600_000;
+
+export function readKeyEntry(record: StrictRecord): KeyEntry {
+  return {
+    kind: 'key',
+    v: 1,
+    name: record.text('name'),
+    vkey: record.text('vkey'),
+    not_before: record.time('not_before'),
+    overlap_until: record.timeOrNull('overlap_until'),
+    previous: record.textOrNull('previous'),
+    endorsement: record.textOrNull('endorsement'),
+    recorded_at: record.time('recorded_at'),
+  };
+}
 
 /**
  * What the previous key signs to endorse a new one. Its first line keeps it apart from all else that a
  * key signs: no line of a checkpoint's text after the first is JSON.
  */
 export function endorsementText(entry: KeyEntry): string {
-  const unsigned = Object.fromEntries(Object.entries({ ...entry, endorsement: null }));
-  return `nepho/key@v1\n${canonicalJson(unsigned)}\n`;
+  return `nepho/key@v1\n${encodeRecord({ ...entry, endorsement: null })}\n`;
 }
 
 export interface KeyEntryOptions {

@@ -1,7 +1,6 @@
 import { decodeBase64, encodeUtf8 } from './bytes.ts';
 import { verifyEd25519 } from './ed25519.ts';
-import type { KeyEntry } from './entry.ts';
-import { endorsementText } from './key_entry.ts';
+import { endorsementText, type KeyEntry } from './key_entry.ts';
 import { parseVkey, type VerifierKey } from './vkey.ts';
 
 /** A key that a verifier believes, and why. */

@@ -1,6 +1,6 @@
 import { NephoError } from '../meters/errors.ts';
 import { concatBytes, encodeUtf8 } from './bytes.ts';
-import { MAX_ENTRY_BYTES } from './entry.ts';
+import { MAX_ENTRY_BYTES } from './entry_size.ts';
 import { HASH_BYTES } from './sha256.ts';
 
 /** Coordinates, paths and bytes of the resources of C2SP tlog-tiles. */

@@ -1,7 +1,8 @@
 import { isNephoError, NephoError } from '../meters/errors.ts';
 import { bytesEqual, concatBytes, encodeHex } from './bytes.ts';
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.ts';
-import { type KeyEntry, type LogEntry, parseEntry } from './entry.ts';
+import { type LogEntry, readKnownEntry } from './entry.ts';
+import type { KeyEntry } from './key_entry.ts';
 import { digestOfDefinitions } from './identity.ts';
 import { followKeys, type Keyring, keysInForce } from './keyring.ts';
 import { leafHash } from './merkle.ts';
@@ -322,15 +323,6 @@ class EntryCheck {
         `sample ${entry.id} names definitions ${entry.definitions}, which no entry before it records`,
       );
     }
-  }
-}
-
-function readKnownEntry(bytes: Uint8Array): LogEntry | null {
-  try {
-    return parseEntry(bytes);
-  } catch (error) {
-    if (isNephoError(error) && error.code === 'entry_kind_unknown') return null;
-    throw error;
   }
 }
 

@@ -1,7 +1,8 @@
 import { isNephoError, NephoError } from '../meters/errors.ts';
 import { bytesEqual, encodeHex } from './bytes.ts';
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.ts';
-import { type KeyEntry, type LogEntry, parseEntry } from './entry.ts';
+import { type LogEntry, parseEntry } from './entry.ts';
+import type { KeyEntry } from './key_entry.ts';
 import { metadataDigest, sampleId } from './identity.ts';
 import { followKeys } from './keyring.ts';
 import { leafHash, rootFromInclusion } from './merkle.ts';

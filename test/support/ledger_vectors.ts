@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../ledger/canonical_json.ts';
-import { encodeEntry, type LogEntry, type SampleEntry } from '../../ledger/entry.ts';
+import { encodeEntry, type LogEntry } from '../../ledger/entry.ts';
+import type { SampleEntry } from '../../ledger/sample_entry.ts';
 import {
   contentDigest,
   contentWord,

@@ -1,5 +1,6 @@
 import { formatCheckpoint } from '../../ledger/checkpoint.ts';
-import { encodeEntry, encodeSampleEntry, type SampleFields } from '../../ledger/entry.ts';
+import { encodeEntry } from '../../ledger/entry.ts';
+import { encodeSampleEntry, type SampleFields } from '../../ledger/sample_entry.ts';
 import { definitionDigests, definitionsDigest, sampleId } from '../../ledger/identity.ts';
 import type { Signer } from '../../ledger/signer.ts';
 import { encodeBundle, TILE_WIDTH } from '../../ledger/tile.ts';

@@ -9,7 +9,7 @@ import { LogWriter } from '../../db/log_writer.ts';
 import { openLog } from '../../db/open_log.ts';
 import type { AppendOutcome, PreparedOrigin, PreparedReject } from '../../db/prepared_batch.ts';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
-import { encodeSampleEntry } from '../../ledger/entry.ts';
+import { encodeSampleEntry } from '../../ledger/sample_entry.ts';
 import {
   definitionsDigest,
   metadataDigest,

@@ -2,14 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
-import {
-  encodeEntry,
-  encodeSampleEntry,
-  type KeyEntry,
-  MAX_ENTRY_BYTES,
-  parseEntry,
-  type SampleFields,
-} from '../../ledger/entry.ts';
+import { encodeEntry, parseEntry } from '../../ledger/entry.ts';
+import { MAX_ENTRY_BYTES } from '../../ledger/entry_size.ts';
+import type { KeyEntry } from '../../ledger/key_entry.ts';
+import { encodeSampleEntry, type SampleFields } from '../../ledger/sample_entry.ts';
 import type { JsonValue } from '../../meters/json.ts';
 import { METER_TYPES } from '../../meters/sample.ts';
 import { formatMicros } from '../../meters/timestamp.ts';
@@ -140,9 +136,9 @@ test('parseEntry refuses records that are no entries', () => {
 });
 
 test('parseEntry tells a newer kind or version from a faulty entry', () => {
-  assert.throws(() => parseEntry('{"kind":"seal","v":1}'), code('entry_kind_unknown'));
+  assert.throws(() => parseEntry('{"kind":"rating","v":1}'), code('entry_kind_unknown'));
   assert.throws(() => parseEntry(ENTRY.replace('"v":1', '"v":2')), code('entry_kind_unknown'));
-  assert.throws(() => parseEntry('{"v":1,"kind":"seal"}'), code('entry_not_canonical'));
+  assert.throws(() => parseEntry('{"v":1,"kind":"rating"}'), code('entry_not_canonical'));
 });
 
 test('encodeSampleEntry refuses half a surrogate pair and more bytes than a bundle can hold', () => {

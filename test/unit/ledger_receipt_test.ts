@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
-import { encodeSampleEntry } from '../../ledger/entry.ts';
+import { encodeSampleEntry } from '../../ledger/sample_entry.ts';
 import { metadataDigest, sampleId } from '../../ledger/identity.ts';
 import { missingKeyEntries } from '../../ledger/key_entry.ts';
 import { makeReceipt, proveConsistency } from '../../ledger/prove.ts';

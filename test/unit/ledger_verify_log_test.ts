@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeEntry, encodeSampleEntry } from '../../ledger/entry.ts';
+import { encodeEntry } from '../../ledger/entry.ts';
+import { encodeSampleEntry } from '../../ledger/sample_entry.ts';
 import { missingKeyEntries } from '../../ledger/key_entry.ts';
 import type { TiledLog } from '../../ledger/tiled_log.ts';
 import { type LogStep, verifyLog, type VerifyLogOptions } from '../../ledger/verify_log.ts';
@@ -162,7 +163,7 @@ test('verifyLog finds entries that should never have been logged', async () => {
 });
 
 test('verifyLog counts kinds that a newer version wrote, and believes their place in the tree', async () => {
-  const log = await MemoryLog.of([...ENTRIES.slice(0, 3), '{"kind":"seal","v":1}']);
+  const log = await MemoryLog.of([...ENTRIES.slice(0, 3), '{"kind":"rating","v":1}']);
   const verdict = await verifyLog(log, OPTIONS);
   assert(verdict.ok);
   assert.deepEqual(verdict.kinds, { definitions: 1, sample: 2, unknown: 1 });
