@@ -56,6 +56,7 @@ export const windows = pgTable('windows', {
   /** The reading before the window that it goes on from; null if there is none. */
   carryAt: instant('carry_at'),
   carryVolume: numeric('carry_volume'),
+  carryEnded: boolean('carry_ended'),
 }, (table) => [
   primaryKey({ columns: [table.seriesId, table.start, table.revision] }),
   index('windows_start').on(table.start, table.seriesId),
