@@ -36,6 +36,8 @@ export interface Settings {
   shards: number;
   source: string;
   definitionDirs: string[];
+  /** By which samples become usage. */
+  usageRulesFile: string;
   /** Where polling.yaml may be, the first that is there counts. */
   pollingFiles: string[];
   /** Private keys in PEM, the newest first. */
@@ -155,6 +157,9 @@ function settingsOf(env: Environment): Settings {
     definitionDirs: env.NEPHO_DEFINITIONS === undefined
       ? [path.join(PROJECT_DIR, 'definitions')]
       : pathList(env.NEPHO_DEFINITIONS),
+    usageRulesFile: path.resolve(
+      env.NEPHO_USAGE_RULES ?? path.join(PROJECT_DIR, 'definitions', 'usage', 'usage.yaml'),
+    ),
     pollingFiles: env.NEPHO_POLLING_FILE === undefined
       ? [path.join(home, 'polling.yaml'), path.resolve('polling.yaml')]
       : [path.resolve(env.NEPHO_POLLING_FILE)],

@@ -125,6 +125,12 @@ export const environmentSchema = z.object({
     meaning: 'folders of definition files; the first to define a meter wins',
     fallback: '`definitions` in the project',
   }),
+  NEPHO_USAGE_RULES: variable(text, {
+    kind: 'a file',
+    example: '/etc/nepho/usage.yaml',
+    meaning: 'the rules by which samples become usage: [usage](usage.md)',
+    fallback: '`definitions/usage/usage.yaml` in the project',
+  }),
   NEPHO_POLLING_FILE: variable(text, {
     kind: 'a file',
     example: '/etc/nepho/polling.yaml',

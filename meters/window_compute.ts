@@ -38,7 +38,7 @@ export interface ComputedWindow {
  * - **gauge**: a reading's value holds until the next reading, or until its staleness has passed; an `ends`
  *   reading does not hold. See {@link layGauge}.
  *
- * @param readings in any order: they are sorted by time, ends, volume and id, so that the order of arrival
+ * @param readings in any order: they are sorted by time, what tells an end last, volume and id, so that the order of arrival
  *   never matters. Those before `from` are what the range goes on from, in place of an earlier `carry`; of
  *   those at `to` and after it only `since` matters.
  */
@@ -83,9 +83,11 @@ function counterStep(before: Carry | null, { volume }: TimedVolume): CounterStep
  * Lays the values of a gauge as steps.
  *
  * A reading with `since` says that its value held before, too: where nothing else is known, it fills the
- * time back to then, and no further than its staleness. If the thing had ended after that `since`, the
- * reading is a report of the life that ended, as when an audit lists the instances that were deleted within
- * its period: it neither fills nor holds.
+ * time back to then. One with `until` says that the thing had ended by then: it cuts what held. Neither
+ * reaches back further than the staleness, so that a late reading touches no more than that.
+ *
+ * If the thing had ended after its `since`, the reading is a report of the life that ended, as when an audit
+ * lists the instances that were deleted within its period: it neither fills nor holds.
  */
 function layGauge(
   builder: WindowBuilder,
@@ -93,17 +95,15 @@ function layGauge(
   stalenessMicros: bigint,
 ): void {
   for (const reading of readings) {
-    const { at, volume, since } = reading;
+    const { at, volume, since, until = null } = reading;
     const before = builder.last;
     const gone = before !== null && before.ended && since !== null && since < before.at;
-    const earliest = latest(
-      since === null || since > at || gone ? at : since,
-      at - stalenessMicros,
-    );
-    const reach = layHold(builder, stalenessMicros, { next: at, fill: earliest });
-    const fill = reach === null ? earliest : latest(earliest, reach);
-    builder.addHold(volume, fill, at);
-    builder.addReading(reading, reading.ends || gone, null);
+    const reach = at - stalenessMicros;
+    const end = until === null || until > at ? at : latest(until, reach);
+    const start = since === null || since > end || gone ? end : latest(since, reach);
+    const known = layHold(builder, stalenessMicros, { start, end });
+    builder.addHold(volume, known === null ? start : latest(start, known), end);
+    builder.addReading(reading, tellsEnd(reading) || gone, null);
   }
   layHold(builder, stalenessMicros, null);
 }
@@ -111,26 +111,31 @@ function layGauge(
 /**
  * Lays the value of the last reading until it is replaced or stale.
  *
- * @param until when the next reading is, and from when on that one tells; null if there is none
+ * @param next the time that the next reading tells of, which ends at that reading or where it says that the
+ *   thing ended; null if there is none
  * @returns to where time is spoken for; null if nothing came before
  */
 function layHold(
   builder: WindowBuilder,
   stalenessMicros: bigint,
-  until: { next: bigint; fill: bigint } | null,
+  next: { start: bigint; end: bigint } | null,
 ): bigint | null {
   const held = builder.last;
   if (held === null || held.ended) return held === null ? null : held.at;
   const stale = held.at + stalenessMicros;
-  const end = until !== null && until.next < stale ? until.next : stale;
+  const end = next !== null && next.end < stale ? next.end : stale;
   builder.addHold(held.volume, held.at, end);
-  if (end === stale && (until === null || until.fill > stale)) builder.addExpiry(stale);
-  return end;
+  if (end === stale && (next === null || next.start > stale)) builder.addExpiry(stale);
+  return latest(end, held.at);
 }
 
 function byTimeAndEnd(left: WindowReading, right: WindowReading): number {
-  return byTime(left, right) || Number(left.ends) - Number(right.ends) ||
+  return byTime(left, right) || Number(tellsEnd(left)) - Number(tellsEnd(right)) ||
     byVolume(left, right);
+}
+
+function tellsEnd({ ends, until = null }: WindowReading): boolean {
+  return ends || until !== null;
 }
 
 function byTimeAndVolume(left: WindowReading, right: WindowReading): number {

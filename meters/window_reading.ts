@@ -18,6 +18,11 @@ export interface WindowReading extends TimedVolume {
    * existence audit of an instance that was launched within the hour. Null of most readings.
    */
   readonly since: bigint | null;
+  /**
+   * The reading says of itself that the thing had ended by then, as an audit that lists what was deleted
+   * within its period. Nothing or null of most readings.
+   */
+  readonly until?: bigint | null;
 }
 
 /** The last reading before a window, from which its figures go on. */

@@ -20,13 +20,19 @@ export function valueAt(
 ): Quantity | null {
   const before = readings.findLastIndex(({ at }) => at <= moment);
   const held = readings[before];
+  const next = readings[before + 1];
+  if (next !== undefined && endsBefore(next, staleness, moment)) return null;
   if (held !== undefined && !hasEnded(readings, before) && moment < held.at + staleness) {
     return held.volume;
   }
-  const next = readings[before + 1];
   if (next === undefined || next.since === null) return null;
   if (held !== undefined && hasEnded(readings, before) && next.since < held.at) return null;
   return moment >= next.since && moment >= next.at - staleness ? next.volume : null;
+}
+
+/** The reading says that the thing had ended by this moment, as far as it may tell of the past. */
+function endsBefore({ at, until }: WindowReading, staleness: bigint, moment: bigint): boolean {
+  return until !== null && until !== undefined && until <= moment && moment >= at - staleness;
 }
 
 /** The thing had ended by this reading: it says so, or it tells of a life that had ended before it. */
@@ -34,8 +40,9 @@ export function hasEnded(readings: readonly WindowReading[], index: number): boo
   const reading = readings[index];
   const before = readings[index - 1];
   if (reading === undefined) return false;
-  return reading.ends || (before !== undefined && reading.since !== null &&
-    reading.since < before.at && hasEnded(readings, index - 1));
+  if (reading.ends || (reading.until !== null && reading.until !== undefined)) return true;
+  return before !== undefined && reading.since !== null &&
+    reading.since < before.at && hasEnded(readings, index - 1);
 }
 
 /** The time-weighted sum of a gauge over a span, from the value in each stretch in which it cannot change. */
@@ -44,8 +51,8 @@ export function heldIn(
   staleness: bigint,
   span: { start: bigint; end: bigint },
 ): Held {
-  const edges = readings.flatMap(({ at, since }) =>
-    [at, at + staleness, at - staleness, ...(since === null ? [] : [since])]
+  const edges = readings.flatMap(({ at, since, until }) =>
+    [at, at + staleness, at - staleness, since ?? at, until ?? at]
       .filter((edge) => edge > span.start && edge < span.end)
   );
   const cuts = [...new Set([span.start, ...edges, span.end])].sort((a, b) => a < b ? -1 : 1);
@@ -61,7 +68,10 @@ export function heldIn(
   return held;
 }
 
-/** True if a value that held just before some moment within the span was not heard of again in time. */
+/**
+ * True if within the span a value was not renewed in time: it held for its whole staleness, and then
+ * nothing did, without anything having said that the thing had ended by then.
+ */
 export function expiresIn(
   readings: readonly WindowReading[],
   staleness: bigint,
@@ -69,10 +79,10 @@ export function expiresIn(
 ): boolean {
   return readings.some(({ at }, index) => {
     const stale = at + staleness;
-    const lastOfItsTime = readings[index + 1]?.at !== at;
-    return lastOfItsTime && !hasEnded(readings, index) && stale > span.start && stale <= span.end &&
-      readings.every((other) => other.at <= at || other.at >= stale) &&
-      !readings.some((other) => other.at === stale) &&
+    const next = readings[index + 1];
+    return !hasEnded(readings, index) && stale > span.start && stale <= span.end &&
+      (next === undefined || next.at > stale) &&
+      !(next !== undefined && endsBefore(next, staleness, stale)) &&
       valueAt(readings, staleness, stale) === null;
   });
 }

@@ -17,25 +17,31 @@ const reading = fc.record({
   volume: fc.constantFrom('0', '1', '2.5', '4', '0.000001'),
   ends: fc.boolean(),
   since: fc.option(fc.integer({ min: -60, max: 140 })),
-  id: fc.string({ maxLength: 2 }),
-}).map(({ at, volume, ends, since, id }): WindowReading => ({
+  until: fc.option(fc.integer({ min: -60, max: 140 }), { freq: 2 }),
+  id: fc.string({ maxLength: 4 }),
+}).map(({ at, volume, ends, since, until, id }): WindowReading => ({
   at: FROM + BigInt(at) * SECOND,
   volume: parseQuantity(volume),
   ends,
   since: since === null ? null : FROM + BigInt(since) * SECOND,
+  until: until === null ? null : FROM + BigInt(until) * SECOND,
   id,
 }));
 
-const readings = fc.array(reading, { maxLength: 8 });
+const readings = fc.uniqueArray(reading, { maxLength: 8, selector: ({ id }) => id });
 const staleness = fc.integer({ min: 1, max: 60 }).map((seconds) => BigInt(seconds) * SECOND);
 const RANGE = { type: 'gauge', from: FROM, to: FROM + 100n * SECOND, carry: null } as const;
 
 /** By the rule of the documentation: time, ends, volume, id. */
 function inOrder(unordered: readonly WindowReading[]): WindowReading[] {
   return [...unordered].sort((a, b) =>
-    Number(a.at - b.at) || Number(a.ends) - Number(b.ends) ||
+    Number(a.at - b.at) || Number(tellsEnd(a)) - Number(tellsEnd(b)) ||
     Number(scaled(a) - scaled(b)) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
   );
+}
+
+function tellsEnd({ ends, until }: WindowReading): boolean {
+  return ends || (until !== null && until !== undefined);
 }
 
 function scaled({ volume }: WindowReading): bigint {
