@@ -5,6 +5,7 @@ import { insertHistory, logOfRun, readHistory, type StoredHistory } from '../db/
 import { appendAsGuest } from '../db/log_guest.ts';
 import { encodeHex } from '../ledger/bytes.ts';
 import { canonicalJson } from '../ledger/canonical_json.ts';
+import { encodeEntry } from '../ledger/entry.ts';
 import { sha256 } from '../ledger/sha256.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { isNephoError, NephoError } from '../meters/errors.ts';
@@ -154,7 +155,7 @@ function memberOf(value: JsonValue | undefined, key: string): JsonObject {
 }
 
 function entryOf(history: StoredHistory): string {
-  return canonicalJson({
+  return encodeEntry({
     kind: 'history',
     v: 1,
     workflow_id: history.workflowId,

@@ -42,7 +42,7 @@ export async function receiptOf(
 
 /**
  * A project sees what is its own and what is nobody's. Histories are an operator's, since the id of a
- * workflow may name a project; and so is what this version does not understand.
+ * workflow may name a project; so are archives, and what this version does not understand.
  */
 function maySee(principal: Principal, text: string): boolean {
   if (principal.role === 'operator') return true;
@@ -59,6 +59,7 @@ function maySee(principal: Principal, text: string): boolean {
     case 'seal':
       return true;
     case 'history':
+    case 'archive':
       return false;
   }
 }

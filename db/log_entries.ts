@@ -1,9 +1,10 @@
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { encodeSampleEntry } from '../ledger/sample_entry.ts';
 import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
 import { NephoError } from '../meters/errors.ts';
+import { archivedRows, type EntryRow } from './archived_entries.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
-import type { SampleRow } from './sample_rows.ts';
 
 /** Leaves `from` (included) to `to` (excluded). */
 export interface LeafRange {
@@ -18,19 +19,28 @@ export const MAX_ENTRIES = 65_536;
  * The entries of a log, as the canonical text whose UTF-8 is hashed: rebuilt from rows for samples, as
  * stored for other records. Fewer than asked for if the log is shorter. All tenants' data: an operator's.
  *
- * @throws {NephoError} `log_damaged` when entries are missing in between, `range_invalid`
+ * @param archives where samples are that were moved out of the database; null if nowhere
+ * @throws {NephoError} `log_damaged` when entries are missing in between, `range_invalid`, and
+ * `archive_missing` or `archive_damaged` for samples that are in an archive alone
  */
 export async function readEntries(
   db: Queryable,
   logId: number,
   { from, to }: LeafRange,
+  archives: ArchiveReader | null = null,
 ): Promise<string[]> {
   checkRange(from, to);
   if (from === to) return [];
   return await withDatabaseErrors(`read entries ${from} to ${to} of log ${logId}`, async () => {
     const range = { from: positionOf(logId, from), to: positionOf(logId, to) };
     const batches = await batchesOf(db, logId, range);
-    const entries = [...await sampleEntries(db, range, batches), ...await recordEntries(db, range)];
+    const samples = await sampleRows(db, range, batches);
+    const records = await recordEntries(db, range);
+    // Nothing is looked for in archives as long as nothing is missing.
+    if (samples.length + records.length < to - from) {
+      samples.push(...await archivedRows(db, archives, range));
+    }
+    const entries = [...sampleEntries(samples, batches), ...records];
     entries.sort((a, b) => a.position - b.position);
     entries.forEach(({ position }, index) => {
       if (position !== range.from + index) throw missing(logId, from + index);
@@ -51,9 +61,6 @@ interface Batch {
   minTs: string;
   maxTs: string;
 }
-
-/** Its `metadata` is their digest; the batch has what is not here. */
-type EntryRow = Omit<SampleRow, 'recorded_at' | 'definitions'>;
 
 /** The batches that begin in the range, and the one before it. */
 async function batchesOf(db: Queryable, logId: number, range: LeafRange): Promise<Batch[]> {
@@ -76,46 +83,44 @@ async function batchesOf(db: Queryable, logId: number, range: LeafRange): Promis
   }));
 }
 
-async function sampleEntries(
+async function sampleRows(
   db: Queryable,
   range: LeafRange,
   batches: readonly Batch[],
-): Promise<Entry[]> {
+): Promise<EntryRow[]> {
   const [first, ...others] = batches;
   if (first === undefined) return [];
   // The span of time lets the server look into the partitions concerned alone.
   const minTs = others.reduce((min, { minTs }) => minTs < min ? minTs : min, first.minTs);
   const maxTs = others.reduce((max, { maxTs }) => maxTs > max ? maxTs : max, first.maxTs);
-  const { rows } = await db.query<EntryRow>(
+  const { rows } = await db.query<Omit<EntryRow, 'position'> & { position: bigint }>(
     `SELECT s.position, s.ts, replace(s.id::text, '-', '') AS id, s.ordinal, s.volume,
        r.meter, r.type, r.unit, r.project_id, r.user_id, r.resource_id, r.source,
        o.origin, encode(m.digest, 'hex') AS metadata
      FROM samples s
      JOIN series r USING (series_id) JOIN metadata m USING (metadata_id)
      JOIN origins o USING (origin_id)
-     WHERE s.position >= $1 AND s.position < $2 AND s.ts >= $3 AND s.ts <= $4
-     ORDER BY s.position`,
+     WHERE s.position >= $1 AND s.position < $2 AND s.ts >= $3 AND s.ts <= $4`,
     [range.from, range.to, minTs, maxTs],
   );
-  let batch = 0;
-  return rows.map((row) => {
-    const position = Number(row.position);
-    while (batch + 1 < batches.length && (batches[batch + 1]?.position ?? 0) <= position) {
-      batch += 1;
-    }
-    const { recordedAt, definitions } = batches[batch] ?? first;
-    return { position, text: sampleEntry(row, { recordedAt, definitions }) };
-  });
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 
-function sampleEntry(row: EntryRow, batch: { recordedAt: string; definitions: string }): string {
-  const { ts, ordinal, ...fields } = row;
-  return encodeSampleEntry({
-    ...fields,
-    timestamp: ts,
-    index: ordinal ?? 0,
-    recorded_at: batch.recordedAt,
-    definitions: batch.definitions,
+function sampleEntries(rows: EntryRow[], batches: readonly Batch[]): Entry[] {
+  let batch = 0;
+  return rows.sort((a, b) => a.position - b.position).map((row) => {
+    while ((batches[batch + 1]?.position ?? Infinity) <= row.position) batch += 1;
+    const { position, ts, ordinal, ...fields } = row;
+    return {
+      position,
+      text: encodeSampleEntry({
+        ...fields,
+        timestamp: ts,
+        index: ordinal ?? 0,
+        recorded_at: batches[batch]?.recordedAt ?? '',
+        definitions: batches[batch]?.definitions ?? '',
+      }),
+    };
   });
 }
 

@@ -1,3 +1,4 @@
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { concatBytes } from '../ledger/bytes.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { HASH_BYTES } from '../ledger/sha256.ts';
@@ -26,9 +27,10 @@ export async function readTile(
   db: Queryable,
   logId: number,
   { level, index, width }: TileAddress,
+  archives: ArchiveReader | null = null,
 ): Promise<Uint8Array> {
   if (level === 0) {
-    const entries = await readBundle(db, logId, { index, width });
+    const entries = await readBundle(db, logId, { index, width }, archives);
     return concatBytes(entries.map(leafHash));
   }
   return await withDatabaseErrors(`read tile ${level}/${index} of log ${logId}`, async () => {
@@ -49,24 +51,29 @@ export async function readBundle(
   db: Queryable,
   logId: number,
   { index, width }: { index: number; width: number },
+  archives: ArchiveReader | null = null,
 ): Promise<string[]> {
   const from = index * TILE_WIDTH;
-  const entries = await readEntries(db, logId, { from, to: from + width });
+  const entries = await readEntries(db, logId, { from, to: from + width }, archives);
   if (entries.length < width) throw missing(`bundle ${index} with ${width} entries`, logId);
   return entries;
 }
 
 /** A log of the database in the form that the proofs and the export of `ledger` read. */
-export function databaseLog(db: Queryable, logId: number): TiledLog {
+export function databaseLog(
+  db: Queryable,
+  logId: number,
+  archives: ArchiveReader | null = null,
+): TiledLog {
   return {
     readCheckpoint: async () => {
       const checkpoint = await latestCheckpoint(db, logId);
       if (checkpoint === null) throw missing('a checkpoint', logId);
       return checkpoint.note;
     },
-    readTile: (level, index, width) => readTile(db, logId, { level, index, width }),
+    readTile: (level, index, width) => readTile(db, logId, { level, index, width }, archives),
     readEntries: async (index, width) =>
-      encodeBundle(await readBundle(db, logId, { index, width })),
+      encodeBundle(await readBundle(db, logId, { index, width }, archives)),
   };
 }
 

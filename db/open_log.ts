@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { bytesEqual } from '../ledger/bytes.ts';
 import { EMPTY_ROOT, leafHash } from '../ledger/merkle.ts';
 import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
@@ -28,6 +29,8 @@ export interface OpenLogOptions {
   origin: string;
   /** Names the writer for people: host, process, run. */
   holder: string;
+  /** Where the last entries may be if nothing came for longer than samples are kept; null if nowhere. */
+  archives?: ArchiveReader | null;
 }
 
 /**
@@ -45,7 +48,7 @@ export async function openLog(pool: Pool, options: OpenLogOptions): Promise<LogH
         const row = await raiseEpoch(tx, options);
         if (row.origin !== options.origin) throw renamed(options, row.origin);
         const tree = decodeFrontier(Number(row.size), row.frontier);
-        await checkHead(tx, options.logId, { tree, root: row.root });
+        await checkHead(tx, options, { tree, root: row.root });
         return {
           logId: options.logId,
           origin: row.origin,
@@ -76,14 +79,14 @@ async function raiseEpoch(tx: PoolClient, options: OpenLogOptions): Promise<LogR
 /** The head against the tiles, the last entries and the last checkpoint: O(log size). */
 async function checkHead(
   tx: PoolClient,
-  logId: number,
+  { logId, archives = null }: OpenLogOptions,
   head: { tree: TreeState; root: Uint8Array },
 ): Promise<void> {
   const { size } = head.tree;
   if (!bytesEqual(rootOf(head.tree), head.root)) {
     throw damaged(logId, "its root is not its frontier's");
   }
-  const rebuilt = await rebuildTree(tx, logId, size);
+  const rebuilt = await rebuildTree(tx, logId, { size, archives });
   if (!bytesEqual(rootOf(rebuilt), head.root)) {
     throw damaged(logId, 'its tiles and last entries lead to another root');
   }
@@ -100,13 +103,17 @@ async function checkHead(
 }
 
 /** The tree as its stored tiles and the entries after the last full tile of level 0 make it. */
-async function rebuildTree(tx: PoolClient, logId: number, size: number): Promise<TreeState> {
+async function rebuildTree(
+  tx: PoolClient,
+  logId: number,
+  { size, archives }: { size: number; archives: ArchiveReader | null },
+): Promise<TreeState> {
   const hashes: Uint8Array[] = [];
   for (let level = 6; level >= 1; level -= 1) {
     hashes.push(...await subtreesOfLevel(tx, logId, { level, size }));
   }
   const full = size - size % TILE_WIDTH;
-  const entries = await readEntries(tx, logId, { from: full, to: size });
+  const entries = await readEntries(tx, logId, { from: full, to: size }, archives);
   if (entries.length !== size - full) {
     throw damaged(logId, `entries are missing after leaf ${full}`);
   }

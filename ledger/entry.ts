@@ -1,6 +1,7 @@
 import { isNephoError, NephoError } from '../meters/errors.ts';
 import type { JsonObject } from '../meters/json.ts';
 import { canonicalJson } from './canonical_json.ts';
+import { type ArchiveEntry, readArchiveEntry } from './archive_entry.ts';
 import { type DefinitionsEntry, readDefinitionsEntry } from './definitions_entry.ts';
 import { withinEntrySize } from './entry_size.ts';
 import { type HistoryEntry, readHistoryEntry } from './history_entry.ts';
@@ -29,7 +30,8 @@ export type LogEntry =
   | SealEntry
   | RevisionEntry
   | StatementEntry
-  | HistoryEntry;
+  | HistoryEntry
+  | ArchiveEntry;
 
 const ENTRY: RecordName = { code: 'entry', name: 'an entry' };
 
@@ -46,6 +48,7 @@ const READERS: ReadonlyMap<string, (record: StrictRecord) => LogEntry> = new Map
   ['revision', readRevisionEntry],
   ['statement', readStatementEntry],
   ['history', readHistoryEntry],
+  ['archive', readArchiveEntry],
 ]);
 
 /**

@@ -60,6 +60,30 @@ test('parseEntry gives back what was encoded, from text and from bytes', () => {
   }));
 });
 
+test('parseEntry gives back archives and histories', () => {
+  const archive = {
+    kind: 'archive' as const,
+    v: 1 as const,
+    name: 'samples_2026_10',
+    samples: 2_880_000,
+    bytes: 20_000_000,
+    digest: '5f'.repeat(32),
+    recorded_at: '2027-12-31T00:00:00.000000Z',
+  };
+  assert.deepEqual(parseEntry(encodeEntry(archive)), archive);
+  const history = {
+    kind: 'history' as const,
+    v: 1 as const,
+    workflow_id: 'seal-0-2026-10-01T00-24',
+    run_id: 'b7f2',
+    workflow_type: 'sealWindows',
+    events: 17,
+    digest: 'a0'.repeat(32),
+    recorded_at: '2026-10-02T00:00:00.000000Z',
+  };
+  assert.deepEqual(parseEntry(encodeEntry(history)), history);
+});
+
 test('parseEntry gives back keys and definition sets', () => {
   const key: KeyEntry = {
     kind: 'key',
