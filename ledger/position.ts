@@ -16,3 +16,9 @@ export function logOfPosition(position: number): number {
 export function leafOfPosition(position: number): number {
   return position % LEAVES_PER_LOG;
 }
+
+/** The log's number from its name, `<deployment>/log/<number>`; null of another name. */
+export function logIdOfOrigin(origin: string): number | null {
+  const digits = /\/log\/(0|[1-9]\d{0,3})$/.exec(origin)?.[1];
+  return digits === undefined ? null : Number(digits);
+}
