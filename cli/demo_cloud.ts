@@ -5,6 +5,7 @@
  * A discrete simulation over an endless timeline. It knows no clock: the same seed and start give the
  * same life, byte for byte, so that feeding a part of it twice changes nothing.
  */
+import { assert } from '../meters/assert.ts';
 import { Agenda } from './demo/agenda.ts';
 import {
   makeFloatingIp,
@@ -62,6 +63,20 @@ export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNot
       yield wrap(event, next.atMs + index / 1_000, random);
     }
   }
+}
+
+/**
+ * An upload at noon of a day, whose notification lay somewhere for long. The same bytes for the same day.
+ *
+ * @param dayMs first instant of the day, in UTC
+ */
+export function lateUpload(seed: string, dayMs: number): DemoNotification {
+  const random = new SeededRandom(`${seed} late ${dayMs}`);
+  const [tenant] = tenantsOf(seed);
+  assert(tenant !== undefined, 'the cloud has projects');
+  const atMs = dayMs + 12 * HOUR;
+  const request = { direction: 'incoming', bytes: 3 * 1024 ** 3, id: random.uuid(), atMs } as const;
+  return wrap(objectEvent(tenant, request), atMs, random);
 }
 
 /** The names of the cloud's projects by their ids, as its Keystone would tell them. */

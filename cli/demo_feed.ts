@@ -3,7 +3,9 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { IntakePublisher, Publication } from '../bus/publisher.ts';
-import { lifeOfCloud } from './demo_cloud.ts';
+import { assert } from '../meters/assert.ts';
+import { decodeNotification } from '../meters/notification.ts';
+import { lateUpload, lifeOfCloud } from './demo_cloud.ts';
 import type { DemoNotification } from './demo/oslo.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -47,18 +49,21 @@ export class DemoFeed {
     this.memory = memory;
     this.#options = options;
     this.#life = lifeOfCloud(memory);
-    // What was published is lived through again, unsaid. Of a pause longer than a day only the last
-    // day is told, as a service that was switched off would have sent nothing.
-    const fromMs = Math.max(memory.untilMs, options.nowMs() - DAY_MS);
+    // What was published is lived through again, unsaid. Of a long pause only what has been since the
+    // beginning of yesterday is told, as a service that was switched off would have sent nothing.
+    const fromMs = Math.max(memory.untilMs, startOfYesterday(options.nowMs()));
     do this.#advance(); while (this.#next !== undefined && this.#next.atMs <= fromMs);
   }
 
-  /** The cloud of a home, begun a day ago at its first start. */
+  /**
+   * The cloud of a home. At its first start it began with yesterday, so that there is a whole day to
+   * be closed and billed.
+   */
   static async open(options: FeedOptions): Promise<DemoFeed> {
     const text = await readFile(options.file, 'utf8').catch(() => null);
     if (text !== null) return new DemoFeed(memorySchema.parse(JSON.parse(text)), options);
-    const startMs = options.nowMs() - DAY_MS;
-    return new DemoFeed({ seed: SEED, startMs, untilMs: startMs }, options);
+    const startMs = startOfYesterday(options.nowMs());
+    return new DemoFeed({ seed: SEED, startMs, untilMs: startMs - 1 }, options);
   }
 
   /** Publishes everything up to now, as fast as JetStream takes it. */
@@ -73,6 +78,20 @@ export class DemoFeed {
     }
     await this.#publish(batch);
     await this.#remember(nowMs);
+  }
+
+  /**
+   * Tells, long after, of an upload at noon of a day. Told twice it changes nothing.
+   *
+   * @param dayMs first instant of the day
+   * @returns its `message_id`
+   */
+  async tellLate(dayMs: number): Promise<string> {
+    const publication = publicationOf(lateUpload(this.memory.seed, dayMs));
+    await this.#publish([publication]);
+    const { messageId } = decodeNotification(publication.bytes);
+    assert(messageId !== null, 'every notification of the demonstration has an id');
+    return messageId;
   }
 
   /** Lives on in real time until `signal`. What is refused, as by a full intake, comes again later. */
@@ -102,6 +121,11 @@ export class DemoFeed {
     await writeFile(`${file}.new`, JSON.stringify({ ...this.memory, untilMs }));
     await rename(`${file}.new`, file);
   }
+}
+
+/** First instant, in UTC, of the day before that of `nowMs`. */
+export function startOfYesterday(nowMs: number): number {
+  return (Math.floor(nowMs / DAY_MS) - 1) * DAY_MS;
 }
 
 function publicationOf({ body, exchange, routingKey }: DemoNotification): Publication {

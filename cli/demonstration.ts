@@ -41,7 +41,7 @@ export async function present(
   try {
     const feed = await openFeed(settings, nats);
     if (options.demo) {
-      await withProgress('Feeding a day of the demonstration cloud', () => feed.catchUp(), {
+      await withProgress('Feeding two days of the demonstration cloud', () => feed.catchUp(), {
         detail: () => `${feed.counts.published} notifications`,
       });
     }

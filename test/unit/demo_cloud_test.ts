@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { lifeOfCloud, projectNames } from '../../cli/demo_cloud.ts';
+import { lateUpload, lifeOfCloud, projectNames } from '../../cli/demo_cloud.ts';
 import type { DemoNotification } from '../../cli/demo/oslo.ts';
 import { loadDefinitionDirectory, SHIPPED_DEFINITIONS } from '../../cli/definition_files.ts';
 import { compileDefinitions } from '../../meters/definition_compile.ts';
@@ -82,4 +82,20 @@ test('every meter that the cloud shows comes of the shipped definitions, none is
     'storage.objects.outgoing.bytes';
   for (const meter of expected.split(' ')) assert.ok((meters.get(meter) ?? 0) > 0, meter);
   assert.deepEqual([...projects].sort(), [...projectNames(SEED).keys()].sort());
+});
+
+test('a late upload is the same each time, at noon, and its bytes come of the shipped definitions', async () => {
+  const dayMs = Date.UTC(2026, 0, 31);
+  const late = lateUpload(SEED, dayMs);
+  assert.deepEqual(lateUpload(SEED, dayMs), late);
+  const [notification] = decode([late]);
+  assert.ok(notification !== undefined);
+  const [next] = decode([lateUpload(SEED, dayMs + DAY_MS)]);
+  assert.notEqual(notification.messageId, next?.messageId);
+  const compiled = compileDefinitions(await loadDefinitionDirectory([SHIPPED_DEFINITIONS]));
+  assert.ok(compiled.ok);
+  const bytes = compiled.set.extract(notification).readings
+    .find(({ meter }) => meter === 'storage.objects.incoming.bytes');
+  assert.equal(bytes?.volume, '3221225472');
+  assert.match(bytes?.timestamp ?? '', /^2026-01-31T12:00:00/);
 });
