@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { IntakePuller } from '../bus/puller.ts';
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import type { Signer } from '../ledger/signer.ts';
 import type { AppendOutcome } from '../db/prepared_batch.ts';
 import type { DefinitionSource } from './definition_source.ts';
@@ -17,6 +18,8 @@ export interface IngestDeps {
   keyChange: KeyChangePolicy;
   sampleSignatures: SampleSignaturePolicy;
   definitions: DefinitionSource;
+  /** Where samples are that were moved out of the database; null if nowhere. */
+  archives: ArchiveReader | null;
   /** The deployment's name, the first part of each log's origin line. */
   deployment: string;
   /** The cloud that notifications come from, `openstack` unless configured. */

@@ -27,6 +27,7 @@ export async function takeOverLog(
     logId: shard,
     origin: `${deps.deployment}/log/${shard}`,
     holder: deps.holder,
+    archives: deps.archives,
   });
   const now = formatMillis(deps.nowMs());
   const keys = await readKeys(deps, shard, now);

@@ -24,7 +24,7 @@ export function createContext(
   deps: ApiDeps,
   options: { principal: Principal | null; requestId: string },
 ): ApiContext {
-  const openLog = createLogReaders(deps.db.pool);
+  const openLog = createLogReaders(deps.db.pool, deps.archives);
   const findRules = createRuleFinder(deps.db.pool);
   return { deps, openLog, findRules, denied: null, ...options };
 }

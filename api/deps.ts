@@ -1,5 +1,6 @@
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client';
 import type { Registry } from 'prom-client';
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import type { Database } from '../db/client.ts';
 import type { NephoError } from '../meters/errors.ts';
 
@@ -10,6 +11,8 @@ export interface ApiDeps {
   readonly deployment: string;
   /** Shards of the intake, hence logs and ingest actors. */
   readonly shards: number;
+  /** Where samples are that were moved out of the database; null if nowhere. */
+  readonly archives: ArchiveReader | null;
   /** Null where there is no intake, as in an API that only reads. */
   readonly intake: Intake | null;
   /** Null where there is no Temporal, as in an API that only reads. */

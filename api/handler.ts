@@ -38,7 +38,7 @@ export function createApi(deps: ApiDeps): Api {
   observe(app, deps);
   authenticate(app, deps);
   app.use('*', limitBody);
-  const openLog = createLogReaders(deps.db.pool);
+  const openLog = createLogReaders(deps.db.pool, deps.archives);
   const findRules = createRuleFinder(deps.db.pool);
   app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog, findRules }));
   app.route('/log', createLogRoutes(deps, openLog));

@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/client.ts';
 import { databaseLog } from '../db/log_tiles.ts';
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { HASH_BYTES } from '../ledger/sha256.ts';
 import { LEAVES_PER_LOG, MAX_LOG_ID } from '../ledger/position.ts';
 import { TILE_WIDTH } from '../ledger/tile.ts';
@@ -13,11 +14,14 @@ const MAX_KEPT_TILES = 512;
  * Opens the logs of a database by their number. What is not there is `not_found` or `tile_missing`. All
  * share one bounded memory of full tiles, since those of hashes are public and anyone may ask for them.
  */
-export function createLogReaders(db: Queryable): (logId: number) => TiledLog {
+export function createLogReaders(
+  db: Queryable,
+  archives: ArchiveReader | null,
+): (logId: number) => TiledLog {
   const kept = new Map<string, Uint8Array>();
   return (logId) => {
     if (logId > MAX_LOG_ID) throw apiError('not_found', 'Cannot find a log of this number');
-    const log = databaseLog(db, logId);
+    const log = databaseLog(db, logId, archives);
     return {
       readCheckpoint: () => log.readCheckpoint(),
       async readTile(level, index, width) {

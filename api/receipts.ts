@@ -1,6 +1,7 @@
 import type { Queryable } from '../db/client.ts';
 import { latestCheckpoint } from '../db/checkpoints.ts';
 import { readEntries } from '../db/log_entries.ts';
+import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { readKnownEntry } from '../ledger/entry.ts';
 import { makeReceipt } from '../ledger/prove.ts';
 import { formatReceipt } from '../ledger/receipt.ts';
@@ -16,6 +17,7 @@ export interface LeafPlace {
 
 interface ReceiptDeps {
   db: Queryable;
+  archives: ArchiveReader | null;
   openLog: (logId: number) => TiledLog;
 }
 
@@ -33,7 +35,7 @@ export async function receiptOf(
 ): Promise<string> {
   const checkpoint = await latestCheckpoint(deps.db, logId);
   if (checkpoint === null || leaf >= checkpoint.size) throw noEntry();
-  const [entry] = await readEntries(deps.db, logId, { from: leaf, to: leaf + 1 });
+  const [entry] = await readEntries(deps.db, logId, { from: leaf, to: leaf + 1 }, deps.archives);
   if (entry === undefined || !maySee(options.principal, entry)) throw noEntry();
   const source = { entry, metadata: options.metadata, index: leaf, checkpoint: checkpoint.note };
   const log = deps.openLog(logId);

@@ -6,6 +6,7 @@ import type { ApiDeps } from '../api/deps.ts';
 import { createApi } from '../api/handler.ts';
 import { type RunningApi, serveApi } from '../api/serve.ts';
 import { closeBus, connectBus } from '../bus/connection.ts';
+import { ArchiveDirectory } from '../ledger/archive_directory.ts';
 import { createDatabase } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
 import { createApiIntake } from './api_intake.ts';
@@ -87,6 +88,7 @@ function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDe
     db,
     deployment,
     shards,
+    archives: new ArchiveDirectory(settings.archiveDir),
     intake: nats === null ? null : createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: client?.workflow ?? null,
     schedules: client?.schedule ?? null,

@@ -7,7 +7,12 @@ import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { DEFAULT_KEY_OVERLAP_MS } from '../ledger/key_entry.ts';
 import { NephoError } from '../meters/errors.ts';
-import { environmentSchema, variableNotes } from './environment_schema.ts';
+import {
+  DEFAULT_AUDIT_AT,
+  DEFAULT_AUDIT_SAMPLES,
+  environmentSchema,
+  variableNotes,
+} from './environment_schema.ts';
 
 /** The folder that holds package.json. */
 export const PROJECT_DIR: string = path.resolve(
@@ -19,6 +24,15 @@ const DEFAULT_INTAKE_BYTES = 10 * 1024 ** 3;
 const DAY_MS = 86_400_000;
 
 type Environment = z.output<typeof environmentSchema>;
+
+/** When the nightly audit begins (UTC), and how much it looks at. */
+export interface AuditSettings {
+  hour: number;
+  minute: number;
+  hours: number;
+  statements: number;
+  histories: number;
+}
 
 /** The configuration as the rest of the program sees it. */
 export interface Settings {
@@ -46,6 +60,10 @@ export interface Settings {
   keyChange: { overlapMs: number; unendorsedKey: string | null };
   /** What is made of the samples that Ceilometer's agents sign. */
   sampleSignatures: { secrets: string[]; acceptUnsigned: boolean };
+  /** Days after which a month of samples is archived; null if never. */
+  retentionDays: number | null;
+  archiveDir: string;
+  audit: AuditSettings;
   deployment: string;
   httpHost: string;
   /** Null unless configured: {@link DEFAULT_HTTP_PORT} then, or another free one. */
@@ -177,6 +195,9 @@ function settingsOf(env: Environment): Settings {
       secrets: env.NEPHO_TELEMETRY_SECRET ?? [],
       acceptUnsigned: env.NEPHO_TELEMETRY_UNSIGNED === 'accept',
     },
+    retentionDays: env.NEPHO_RETENTION ?? null,
+    archiveDir: path.resolve(env.NEPHO_ARCHIVE_DIR ?? path.join(home, 'archives')),
+    audit: auditSettings(env),
     deployment: env.NEPHO_DEPLOYMENT ?? 'nepho.example',
     httpHost: env.NEPHO_HTTP_HOST ?? '127.0.0.1',
     httpPort: env.NEPHO_HTTP_PORT ?? null,
@@ -189,6 +210,12 @@ function settingsOf(env: Environment): Settings {
     pglitePassword: env.NEPHO_PGLITE_PASSWORD ?? null,
     given: new Set(Object.keys(env)),
   };
+}
+
+function auditSettings(env: Environment): AuditSettings {
+  const [hour = 0, minute = 0] = (env.NEPHO_AUDIT_AT ?? DEFAULT_AUDIT_AT).split(':').map(Number);
+  const [hours, statements, histories] = env.NEPHO_AUDIT_SAMPLES ?? DEFAULT_AUDIT_SAMPLES;
+  return { hour, minute, hours, statements, histories };
 }
 
 function pathList(value: string | undefined): string[] {

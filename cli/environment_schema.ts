@@ -2,9 +2,13 @@
 import { z } from 'zod';
 import { parseVkey } from '../ledger/vkey.ts';
 import { assert } from '../meters/assert.ts';
+import { MAX_AGE_DAYS } from '../meters/limits.ts';
 
 export const DEFAULT_HTTP_PORT = 8777;
 export const MAX_SHARDS = 256;
+export const DEFAULT_AUDIT_AT = '02:30';
+/** Sealed hours, statements and histories. */
+export const DEFAULT_AUDIT_SAMPLES: [number, number, number] = [20, 10, 5];
 
 /** What a variable is for, shown in docs/running.md and in the sentence about a fault. */
 export interface VariableNote {
@@ -33,6 +37,12 @@ const count = z.string().regex(/^\d{1,9}$/).transform(Number);
 const byteCount = z.string().regex(/^\d{1,15}$/).transform(Number).pipe(
   z.int().min(64 * 1024 ** 2),
 );
+const auditCount = z.int().max(1_000);
+const retention = z.string().regex(/^\d{1,5} days$/).transform((value) => Number.parseInt(value))
+  .pipe(z.int().min(MAX_AGE_DAYS));
+const auditSamples = z.string().regex(/^\d{1,4}(?:,\d{1,4}){2}$/)
+  .transform((value) => value.split(',').map(Number))
+  .pipe(z.tuple([auditCount, auditCount, auditCount]));
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i);
 
 /** Every variable. A schema that is optional gives `undefined`, which `settingsOf` names a default for. */
@@ -176,6 +186,32 @@ export const environmentSchema = z.object({
     meaning: "whether samples of Ceilometer's agents without a signature, or without a secret to " +
       'verify it, are taken',
     fallback: '`refuse`: they wait in quarantine',
+  }),
+  NEPHO_RETENTION: variable(retention, {
+    kind: `a number of days, ${MAX_AGE_DAYS} or more`,
+    example: '400 days',
+    meaning:
+      'how old the samples of a month must be before they are moved into an archive; older ' +
+      'than ingest accepts them, so that nothing comes for it any more',
+    fallback: 'samples stay in the database for ever',
+  }),
+  NEPHO_ARCHIVE_DIR: variable(text, {
+    kind: 'a folder',
+    example: '/var/lib/nepho/archives',
+    meaning: 'where archives of samples are; workers and the API must see the same one',
+    fallback: '`archives` under NEPHO_HOME',
+  }),
+  NEPHO_AUDIT_AT: variable(text.regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/), {
+    kind: 'a time of the day, UTC',
+    example: '03:15',
+    meaning: 'when the nightly audit begins',
+    fallback: `\`${DEFAULT_AUDIT_AT}\``,
+  }),
+  NEPHO_AUDIT_SAMPLES: variable(auditSamples, {
+    kind: 'three numbers up to 1000: hours, statements, histories',
+    example: '20,10,5',
+    meaning: 'how many sealed hours, statements and histories an audit chooses and recomputes',
+    fallback: `\`${DEFAULT_AUDIT_SAMPLES.join(',')}\``,
   }),
   NEPHO_DEPLOYMENT: variable(name, {
     kind: 'a name: letters, digits, dots and hyphens',

@@ -19,6 +19,7 @@ import { readSyncInterval } from '../bus/sync_interval.ts';
 import { trimIntake } from '../bus/trim.ts';
 import { createDatabase, type Database } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
+import { ArchiveDirectory } from '../ledger/archive_directory.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { logger } from './logging.ts';
@@ -39,6 +40,9 @@ export interface IngestWorkerConfig {
   shards: number;
   source: string;
   deployment: string;
+  archiveDir: string;
+  /** Days after which a month of samples is archived; null if never. */
+  retentionDays: number | null;
   /** Folders of definition files in the order of their precedence. */
   definitionDirs: readonly string[];
   /** The newest first. */
@@ -113,6 +117,7 @@ function ingestDeps(
       read: () => loadDefinitionDirectory(config.definitionDirs),
       nowMs: Date.now,
     }),
+    archives: new ArchiveDirectory(config.archiveDir),
     deployment: config.deployment,
     source: config.source,
     holder: HOLDER,

@@ -43,6 +43,8 @@ export async function workerConfig(
     shards: settings.shards,
     source: settings.source,
     deployment: settings.deployment,
+    archiveDir: settings.archiveDir,
+    retentionDays: settings.retentionDays,
     definitionDirs: settings.definitionDirs,
     signers: await loadSigners({
       name: settings.deployment,

@@ -34,7 +34,10 @@ export const receiptsRouter = router({
       if (found === null) throw apiError('not_found', 'Cannot find a sample of this id');
       const metadata = input.include_metadata ? canonicalJson(found.sample.metadata) : null;
       const place = { logId: found.logId, leaf: found.leafIndex };
-      const text = await receiptOf({ db: deps.db.pool, openLog }, place, { principal, metadata });
+      const text = await receiptOf({ db: deps.db.pool, archives: deps.archives, openLog }, place, {
+        principal,
+        metadata,
+      });
       return answer(place, text);
     }),
 
@@ -45,7 +48,10 @@ export const receiptsRouter = router({
     .query(async ({ ctx: { deps, openLog, principal }, input }) => {
       const place = { logId: input.log_id, leaf: input.leaf_index };
       const options = { principal, metadata: null };
-      return answer(place, await receiptOf({ db: deps.db.pool, openLog }, place, options));
+      return answer(
+        place,
+        await receiptOf({ db: deps.db.pool, archives: deps.archives, openLog }, place, options),
+      );
     }),
 });
 

@@ -69,6 +69,7 @@ export async function startApiSystem(options: ApiSystemOptions): Promise<ApiSyst
     db,
     deployment: TEST_DEPLOYMENT,
     shards,
+    archives: null,
     intake: createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: options.workflows ?? null,
     schedules: options.schedules ?? null,

@@ -39,6 +39,7 @@ export function ingestDeps(setup: IngestSetup): IngestDeps {
       read: setup.readDefinitions ?? shippedDefinitions,
       nowMs: Date.now,
     }),
+    archives: null,
     deployment: TEST_DEPLOYMENT,
     source: 'openstack',
     holder: setup.holder ?? `test:${process.pid}`,
