@@ -2,9 +2,9 @@ import { TRPCClientError } from '@trpc/client';
 import { NephoError } from '../meters/errors.ts';
 
 /**
- * An error of a call as the API's own code, its sentence and its remedy; `api_unreachable` if no answer
- * came, `api_unreadable` if the answer is not nepho's. Anything that is no error of a call is returned
- * as it is.
+ * An error of a call as the API's own code, its sentence and its remedy, `retryable` if the same call may
+ * succeed later; `api_unreachable` if no answer came, `api_unreadable` if the answer is not nepho's.
+ * Anything that is no error of a call is returned as it is.
  */
 export function explainCallError(error: unknown, url: string): unknown {
   if (!(error instanceof TRPCClientError)) return error;
@@ -15,6 +15,7 @@ export function explainCallError(error: unknown, url: string): unknown {
     const requestId = textOf(data, 'request_id');
     return new NephoError(code, remedy === null ? error.message : `${error.message}. ${remedy}`, {
       cause: error,
+      retryable: isPassing(data),
       context: requestId === null ? {} : { request_id: requestId },
     });
   }
@@ -31,6 +32,14 @@ export function explainCallError(error: unknown, url: string): unknown {
     `Cannot read the answer of ${url}: it does not look like nepho's`,
     { cause: error },
   );
+}
+
+/** Statuses that say to come again later. */
+function isPassing(data: unknown): boolean {
+  const status: unknown = typeof data === 'object' && data !== null
+    ? Reflect.get(data, 'httpStatus')
+    : null;
+  return status === 408 || status === 429 || (typeof status === 'number' && status >= 502);
 }
 
 function textOf(value: unknown, name: string): string | null {
