@@ -21,7 +21,10 @@ const SECONDS_PER_HOUR: Quantity = { unscaled: 3_600n, scale: 0 };
  * times the hours that it held, to {@link USAGE_SCALE} decimals with ties to even. Round once, at the end:
  * merge figures first, and keep the unit seconds beside the hours.
  */
-export function usageQuantity(type: MeterType, figures: WindowFigures): UsageQuantity {
+export function usageQuantity(
+  type: MeterType,
+  figures: Pick<WindowFigures, 'sum' | 'increase' | 'integral'>,
+): UsageQuantity {
   switch (type) {
     case 'delta':
       return { quantity: figures.sum, unitSeconds: null };
