@@ -9,7 +9,8 @@ import { lateUpload, lifeOfCloud } from './demo_cloud.ts';
 import type { DemoNotification } from './demo/oslo.ts';
 
 const DAY_MS = 24 * 3_600_000;
-const SEED = 'five projects';
+/** Of the demonstration's cloud. */
+export const DEMO_SEED = 'five projects';
 const BATCH = 500;
 /** In real time the cloud is looked at this often. */
 const LIVE_EVERY_MS = 2_000;
@@ -63,7 +64,7 @@ export class DemoFeed {
     const text = await readFile(options.file, 'utf8').catch(() => null);
     if (text !== null) return new DemoFeed(memorySchema.parse(JSON.parse(text)), options);
     const startMs = startOfYesterday(options.nowMs());
-    return new DemoFeed({ seed: SEED, startMs, untilMs: startMs - 1 }, options);
+    return new DemoFeed({ seed: DEMO_SEED, startMs, untilMs: startMs - 1 }, options);
   }
 
   /** Publishes everything up to now, as fast as JetStream takes it. */
@@ -78,20 +79,6 @@ export class DemoFeed {
     }
     await this.#publish(batch);
     await this.#remember(nowMs);
-  }
-
-  /**
-   * Tells, long after, of an upload at noon of a day. Told twice it changes nothing.
-   *
-   * @param dayMs first instant of the day
-   * @returns its `message_id`
-   */
-  async tellLate(dayMs: number): Promise<string> {
-    const publication = publicationOf(lateUpload(this.memory.seed, dayMs));
-    await this.#publish([publication]);
-    const { messageId } = decodeNotification(publication.bytes);
-    assert(messageId !== null, 'every notification of the demonstration has an id');
-    return messageId;
   }
 
   /** Lives on in real time until `signal`. What is refused, as by a full intake, comes again later. */
@@ -121,6 +108,24 @@ export class DemoFeed {
     await writeFile(`${file}.new`, JSON.stringify({ ...this.memory, untilMs }));
     await rename(`${file}.new`, file);
   }
+}
+
+/**
+ * Tells, long after, of an upload at noon of a day. Told twice it changes nothing.
+ *
+ * @param dayMs first instant of the day
+ * @returns its `message_id`
+ */
+export async function tellLate(
+  publisher: FeedOptions['publisher'],
+  dayMs: number,
+): Promise<string> {
+  const publication = publicationOf(lateUpload(DEMO_SEED, dayMs));
+  const [outcome] = await publisher.publishAll([publication]);
+  if (outcome?.status === 'refused') throw outcome.error;
+  const { messageId } = decodeNotification(publication.bytes);
+  assert(messageId !== null, 'every notification of the demonstration has an id');
+  return messageId;
 }
 
 /** First instant, in UTC, of the day before that of `nowMs`. */

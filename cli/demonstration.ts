@@ -2,17 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { closeBus, connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
-import { intakeShards } from '../bus/streams.ts';
 import { createClient, type NephoClient } from '../client/client.ts';
 import { loadSigners } from '../ledger/key_file.ts';
 import { NephoError } from '../meters/errors.ts';
 import { createApiIntake } from './api_intake.ts';
 import { projectNames } from './demo_cloud.ts';
-import { DemoFeed } from './demo_feed.ts';
+import { DEMO_SEED, DemoFeed } from './demo_feed.ts';
 import { homePaths } from './embedded_state.ts';
 import type { EmbeddedSystem } from './embedded.ts';
 import type { Settings } from './env.ts';
@@ -25,13 +23,15 @@ export interface PresentOptions {
   /** Return after the first figure, with it as a line of JSON. */
   once: boolean;
   demo: boolean;
+  /** Of the demonstration, that this start published. */
+  notifications: number;
   /** Asks for the end. */
   signal: AbortSignal;
 }
 
 const POLL_MS = 100;
 
-/** Feeds the demonstration, shows the first figures, and stays until it is told to end. */
+/** Shows the first figures, and stays until it is told to end. */
 export async function present(
   system: EmbeddedSystem,
   settings: Settings,
@@ -39,40 +39,37 @@ export async function present(
 ): Promise<void> {
   const nats = await connectBus(await busOptions({ ...settings, ...system }, 'nepho-start'));
   try {
-    const feed = await openFeed(settings, nats);
-    if (options.demo) {
-      await withProgress('Feeding two days of the demonstration cloud', () => feed.catchUp(), {
-        detail: () => `${feed.counts.published} notifications`,
-      });
-    }
     await drained(nats, system, options.signal);
     // Told to end before there was a figure.
     if (options.signal.aborted) return;
     const token = (await readFile(system.tokenFile, 'utf8')).trim();
     const nepho = createClient({ url: system.url, token });
-    const figure = await showFigures(nepho, { system, settings, feed });
+    const figure = await showFigures(nepho, { system, settings });
     if (options.demo && !figure.receipt_verified) throw noFigure();
     if (options.once) {
-      process.stdout.write(
-        `${JSON.stringify({ ...figure, notifications: feed.counts.published })}\n`,
-      );
+      const { notifications } = options;
+      process.stdout.write(`${JSON.stringify({ ...figure, notifications })}\n`);
       return;
     }
     showAddresses(system);
-    if (options.demo) await feed.live(options.signal);
+    if (options.demo) await live(nats, { system, settings, signal: options.signal });
     else await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
   } finally {
     await closeBus(nats);
   }
 }
 
-async function openFeed(settings: Settings, nats: NatsConnection): Promise<DemoFeed> {
-  const shards = await intakeShards(await jetstreamManager(nats));
-  return await DemoFeed.open({
-    publisher: new IntakePublisher(nats, { shards }),
+/** The cloud goes on in real time. */
+async function live(
+  nats: NatsConnection,
+  { system, settings, signal }: { system: EmbeddedSystem; settings: Settings; signal: AbortSignal },
+): Promise<void> {
+  const feed = await DemoFeed.open({
+    publisher: new IntakePublisher(nats, { shards: system.state.shards }),
     file: homePaths(settings.home).demo,
     nowMs: Date.now,
   });
+  await feed.live(signal);
 }
 
 /** Waits until ingest has stored all that waits in the intake. */
@@ -111,12 +108,12 @@ interface Figure {
 
 async function showFigures(
   nepho: NephoClient,
-  { system, settings, feed }: { system: EmbeddedSystem; settings: Settings; feed: DemoFeed },
+  { system, settings }: { system: EmbeddedSystem; settings: Settings },
 ): Promise<Figure> {
   const usage = await usageByProject(nepho);
   const receipt = await verifyOneReceipt(nepho, await verifierKeys(system, settings));
   const seconds = Number(process.uptime().toFixed(1));
-  process.stdout.write(`\n${formatUsage(usage, projectNames(feed.memory.seed))}\n`);
+  process.stdout.write(`\n${formatUsage(usage, projectNames(DEMO_SEED))}\n`);
   process.stdout.write(receipt === null ? 'There are no samples yet\n' : formatReceipt(receipt));
   return {
     seconds_to_first_figure: seconds,

@@ -34,6 +34,10 @@ export interface EmbeddedOptions {
   signal: AbortSignal;
   /** Told once when a part ends that nobody stopped; the system is then to be stopped. */
   onFailure: (error: NephoError) => void;
+  /** Variables of the worker and the API beside those that say where the parts are. */
+  environment?: Readonly<Record<string, string>>;
+  /** Done once NATS runs, and before the worker starts. */
+  beforeWorker?: (intake: { natsUrl: string; shards: number }) => Promise<unknown>;
 }
 
 export interface EmbeddedSystem extends RunningSystem {
@@ -94,15 +98,22 @@ async function startParts(
     say(`Port ${DEFAULT_HTTP_PORT} is in use: the API listens on ${port}`);
   }
   const servers = await startServers(settings, { state, supervisor, say });
-  const token = await withProgress(
-    'Preparing the database',
-    () => prepareDatabase(servers.databaseUrl, home),
-    { say },
-  );
+  const { natsUrl } = servers;
+  const [token] = await Promise.all([
+    withProgress(
+      'Preparing the database',
+      () => prepareDatabase(servers.databaseUrl, home),
+      { say },
+    ),
+    options.beforeWorker?.({ natsUrl, shards: state.shards }),
+  ]);
   const signingKeyFiles = settings.signingKeys.length + settings.signingKeyFiles.length > 0
     ? settings.signingKeyFiles
     : [homePaths(home).signingKey];
-  const environment = partEnvironment({ state, home, servers, signingKeyFiles });
+  const environment = {
+    ...options.environment,
+    ...partEnvironment({ state, home, servers, signingKeyFiles }),
+  };
   const url = await withProgress(
     'Starting the worker and the API',
     () => startOwnParts(supervisor, { home, port, polls, environment }, options),

@@ -27,9 +27,10 @@ export function register(program: Command): void {
 
 async function start(options: Options): Promise<void> {
   // Loaded here, so that a command line that makes no sense is told at once.
-  const [{ startEmbedded }, { present }] = await Promise.all([
+  const [{ startEmbedded }, { present }, { demoEnvironment, feedDemo }] = await Promise.all([
     import('./embedded.ts'),
     import('./demonstration.ts'),
+    import('./demo_part.ts'),
   ]);
   const settings = readSettings();
   for (const name of unknownVariables()) {
@@ -47,14 +48,24 @@ async function start(options: Options): Promise<void> {
   const over = new AbortController();
   const signal = AbortSignal.any([end.signal, over.signal]);
   let system: EmbeddedSystem | null = null;
+  let notifications = 0;
   try {
     system = await startEmbedded(settings, {
       port: options.port ?? null,
       say: tell,
       signal: end.signal,
       onFailure,
+      ...options.demo
+        ? {
+          environment: await demoEnvironment(settings),
+          beforeWorker: async (intake) => {
+            notifications = (await feedDemo(settings, intake)).published;
+          },
+        }
+        : {},
     });
-    await Promise.race([present(system, settings, { ...options, signal }), failing]);
+    const shown = present(system, settings, { ...options, notifications, signal });
+    await Promise.race([shown, failing]);
   } catch (error) {
     // What breaks because we are told to end is no failure.
     if (!end.signal.aborted) failure ??= asFailure(error);

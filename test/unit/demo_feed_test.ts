@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import type { Publication, PublishOutcome } from '../../bus/publisher.ts';
-import { DemoFeed, startOfYesterday } from '../../cli/demo_feed.ts';
+import { DemoFeed, startOfYesterday, tellLate } from '../../cli/demo_feed.ts';
 import { decodeNotification } from '../../meters/notification.ts';
 
 const HOUR_MS = 3_600_000;
@@ -53,9 +53,18 @@ test('a later start goes on where the feed was left, and never before yesterday'
 });
 
 test('what is told late is told once more without a change, under the id that is answered', async () => {
-  const { feed, times } = await openFeed('late.json', NOON);
+  const told: string[] = [];
+  const publisher: Parameters<typeof tellLate>[0] = {
+    async publishAll(list) {
+      told.push(...list.map(({ bytes }) => new TextDecoder().decode(bytes)));
+      return list.map((): PublishOutcome => ({ status: 'stored', shard: 0, sequence: 1 }));
+    },
+  };
   const dayMs = startOfYesterday(NOON);
   assert.equal(dayMs, Date.UTC(2026, 0, 30));
-  assert.equal(await feed.tellLate(dayMs), await feed.tellLate(dayMs));
-  assert.deepEqual(times().map((time) => time.slice(0, 16)), Array(2).fill('2026-01-30 12:00'));
+  const id = await tellLate(publisher, dayMs);
+  assert.equal(await tellLate(publisher, dayMs), id);
+  assert.equal(told[0], told[1]);
+  assert.ok(told[0]?.includes(id));
+  assert.match(timeOf(new TextEncoder().encode(told[0])), /^2026-01-30 12:00:00/);
 });
