@@ -1,5 +1,6 @@
 import { NephoError } from '../meters/errors.ts';
 import { addQuantities, formatQuantity, parseQuantity, type Quantity } from '../meters/quantity.ts';
+import { type UsageQuantity, usageQuantity } from '../meters/usage_quantity.ts';
 import { encodeHex } from './bytes.ts';
 import { leafHash } from './merkle.ts';
 import { windowsRoot } from './prove_window.ts';
@@ -48,16 +49,13 @@ export function checkLineWindows(document: StatementDocument, given: LineRecords
   checkSums(windows, line, fail);
 }
 
-/** What a window counts for in a line: a gauge in unit seconds, others in their unit. */
-export function usageOfRecord({ type, sum, increase, integral }: WindowRecord): Quantity {
-  switch (type) {
-    case 'delta':
-      return parseQuantity(sum);
-    case 'cumulative':
-      return parseQuantity(increase);
-    case 'gauge':
-      return parseQuantity(integral);
-  }
+/** What the window of a record came to. */
+export function usageOfRecord({ type, sum, increase, integral }: WindowRecord): UsageQuantity {
+  return usageQuantity(type, {
+    sum: parseQuantity(sum),
+    increase: parseQuantity(increase),
+    integral: parseQuantity(integral),
+  });
 }
 
 function belongs(
@@ -96,7 +94,10 @@ function checkSums(
   line: StatementLine,
   fail: (reason: string) => Error,
 ): void {
-  const usage = formatQuantity(windows.map(usageOfRecord).reduce(addQuantities, ZERO));
+  const usage = formatQuantity(
+    windows.map(usageOfRecord)
+      .map(({ quantity, unitSeconds }) => unitSeconds ?? quantity).reduce(addQuantities, ZERO),
+  );
   const stated = line.unit_seconds ?? line.quantity;
   if (usage !== stated) throw fail(`they add up to ${usage}, the line says ${stated}`);
   const samples = windows.reduce((count, window) => count + window.count, 0);

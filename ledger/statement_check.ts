@@ -1,6 +1,6 @@
 import { NephoError } from '../meters/errors.ts';
 import { formatQuantity, parseQuantity } from '../meters/quantity.ts';
-import type { MeterType } from '../meters/sample.ts';
+import { unitHours, usageUnit } from '../meters/usage_quantity.ts';
 import { encodeHex } from './bytes.ts';
 import { EMPTY_ROOT } from './merkle.ts';
 import type { StatementDocument, StatementLine } from './statement_document.ts';
@@ -11,7 +11,6 @@ import {
   differencesFrom,
   lineKey,
   totalsOf,
-  unitHours,
 } from './statement_lines.ts';
 
 /** What is wrong with a statement is a NephoError whose code names the part that does not fit. */
@@ -111,16 +110,11 @@ export function checkDifferences(document: StatementDocument, former: StatementD
   if (lost >= 0) throw wrong('amends', `line ${lost} of number ${former.number} is lost`);
 }
 
-/** The unit in which a meter's usage is told: `GiB·h` for a gauge in GiB, else the meter's own. */
-export function usageUnitOf(type: MeterType, unit: string): string {
-  return type === 'gauge' ? `${unit}·h` : unit;
-}
-
 function faultOfLine(line: StatementLine, { start, end }: StatementDocument): string | null {
   const { type, unit, usage_unit, resource_id, group } = line;
   if (resource_id !== null && group !== null) return 'is of a resource and of a group';
-  if (usage_unit !== usageUnitOf(type, unit)) {
-    return `is in ${usage_unit}, not in ${usageUnitOf(type, unit)}`;
+  if (usage_unit !== usageUnit(type, unit)) {
+    return `is in ${usage_unit}, not in ${usageUnit(type, unit)}`;
   }
   return faultOfQuantity(line) ?? faultOfWindows(line, start, end);
 }

@@ -1,6 +1,5 @@
 import {
   addQuantities,
-  divideQuantities,
   formatQuantity,
   parseQuantity,
   type Quantity,
@@ -62,11 +61,6 @@ export function differencesFrom(
 /** What tells a line from all others of its statement. */
 export function lineKey(line: StatementLine): string {
   return JSON.stringify([line.meter, line.type, line.unit, line.resource_id, groupText(line)]);
-}
-
-/** Unit seconds as unit hours: to 12 decimals, ties to even. */
-export function unitHours(unitSeconds: Quantity): Quantity {
-  return divideQuantities(unitSeconds, { unscaled: 3_600n, scale: 0 }, 12);
 }
 
 function groupText({ group }: StatementLine): string | null {

@@ -1,16 +1,13 @@
-import { isNephoError, NephoError } from '../meters/errors.ts';
+import { isNephoError, type NephoError } from '../meters/errors.ts';
 import { bytesEqual, concatBytes, encodeHex } from './bytes.ts';
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.ts';
-import { type LogEntry, readKnownEntry } from './entry.ts';
-import type { KeyEntry } from './key_entry.ts';
-import { digestOfDefinitions } from './identity.ts';
+import { EntryCheck, type EntryStep, logFinding } from './entry_check.ts';
 import { followKeys, type Keyring, keysInForce } from './keyring.ts';
 import { leafHash } from './merkle.ts';
 import { HASH_BYTES } from './sha256.ts';
 import { decodeBundle, formatTilePath, TILE_WIDTH, tileWidth } from './tile.ts';
 import { checkedTile, type TiledLog } from './tiled_log.ts';
 import { appendLeaves, EMPTY_TREE, rootOf, type TileAppend, type TreeState } from './tree.ts';
-import { checkSampleId } from './verify_receipt.ts';
 
 /** What a log is checked for. */
 export type LogStep =
@@ -18,9 +15,7 @@ export type LogStep =
   | 'trusted_checkpoint' // the log still begins with what an earlier checkpoint stated
   | 'bundle' // the entries are there and well formed
   | 'tile' // every tile is the hashes of what is below it
-  | 'entry' // every entry is a record in canonical form
-  | 'sample_id' // every sample's id is the one that its origin gives
-  | 'definitions' // every sample names definitions that the log recorded before it
+  | EntryStep // every entry fits those before it
   | 'root' // the checkpoint's root is that of the entries
   | 'signature' // a trusted key that is still in force signed the checkpoint
   | 'origin'; // the log is the one that was asked for, of that key's deployment
@@ -107,7 +102,7 @@ async function check(
   at.step = 'trusted_checkpoint';
   const trusted = readTrusted(checkpoint, options.trustedCheckpoint);
   const tree = new TreeCheck(log, checkpoint.size, at);
-  const entries = new EntryCheck(at);
+  const entries = new EntryCheck(checkpoint.origin, at);
   if (trusted !== null) tree.expect(trusted);
   tree.expect(checkpoint);
   for await (const { index, width, bundle } of bundlesOf(log, checkpoint.size, options, at)) {
@@ -128,7 +123,10 @@ async function check(
   }
   at.step = 'origin';
   if (options.origin !== undefined && options.origin !== checkpoint.origin) {
-    throw finding('origin_foreign', `its name is '${checkpoint.origin}', not '${options.origin}'`);
+    throw logFinding(
+      'origin_foreign',
+      `its name is '${checkpoint.origin}', not '${options.origin}'`,
+    );
   }
   return {
     ok: true,
@@ -146,10 +144,10 @@ function readTrusted(checkpoint: Checkpoint, note: string | undefined): Checkpoi
   if (note === undefined) return null;
   const trusted = parseCheckpoint(note);
   if (trusted.origin !== checkpoint.origin) {
-    throw finding('log_forked', `the earlier checkpoint is of '${trusted.origin}'`);
+    throw logFinding('log_forked', `the earlier checkpoint is of '${trusted.origin}'`);
   }
   if (trusted.size > checkpoint.size) {
-    throw finding(
+    throw logFinding(
       'log_forked',
       `it has ${checkpoint.size} entries, the earlier checkpoint ${trusted.size}`,
     );
@@ -257,7 +255,7 @@ class TreeCheck {
     const wrong = hashes.findIndex((hash, i) =>
       !bytesEqual(hash, published.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
     );
-    throw finding(
+    throw logFinding(
       'tile_wrong',
       `hash ${wrong} of ${this.#at.place} is not that of ${
         level === 0
@@ -278,54 +276,11 @@ class TreeCheck {
       this.#at.place = `size ${head.size}`;
       if (bytesEqual(rootOf(this.#state), head.root)) continue;
       throw earlier
-        ? finding('log_forked', `its first ${head.size} entries are not those of the earlier one`)
-        : finding('root_wrong', `its entries do not lead to the checkpoint's root`);
+        ? logFinding(
+          'log_forked',
+          `its first ${head.size} entries are not those of the earlier one`,
+        )
+        : logFinding('root_wrong', `its entries do not lead to the checkpoint's root`);
     }
   }
-}
-
-/** Reads every entry, and remembers what the check of later ones needs. */
-class EntryCheck {
-  readonly keys: KeyEntry[] = [];
-  readonly kinds = new Map<string, number>();
-  lastRecordedAt: string | null = null;
-  readonly #definitions = new Set<string>();
-  readonly #at: Place;
-
-  constructor(at: Place) {
-    this.#at = at;
-  }
-
-  read(index: number, bytes: Uint8Array): void {
-    this.#at.place = `entry ${index}`;
-    this.#at.step = 'entry';
-    const entry = readKnownEntry(bytes);
-    const kind = entry?.kind ?? 'unknown';
-    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
-    if (entry === null) return;
-    this.lastRecordedAt = entry.recorded_at;
-    if (entry.kind === 'key') this.keys.push(entry);
-    this.#at.step = 'sample_id';
-    checkSampleId(entry);
-    this.#at.step = 'definitions';
-    this.#checkDefinitions(entry);
-  }
-
-  #checkDefinitions(entry: LogEntry): void {
-    if (entry.kind === 'definitions') {
-      if (entry.digest !== digestOfDefinitions(entry.files)) {
-        throw finding('definitions_wrong', `${entry.digest} is not the digest of its files`);
-      }
-      this.#definitions.add(entry.digest);
-    } else if (entry.kind === 'sample' && !this.#definitions.has(entry.definitions)) {
-      throw finding(
-        'definitions_unknown',
-        `sample ${entry.id} names definitions ${entry.definitions}, which no entry before it records`,
-      );
-    }
-  }
-}
-
-function finding(code: string, reason: string): NephoError {
-  return new NephoError(code, `Cannot accept the log: ${reason}`);
 }

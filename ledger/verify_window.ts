@@ -1,5 +1,6 @@
 import { isNephoError, NephoError } from '../meters/errors.ts';
 import { formatQuantity } from '../meters/quantity.ts';
+import { usageUnit } from '../meters/usage_quantity.ts';
 import { bytesEqual, decodeHex, encodeHex } from './bytes.ts';
 import { seriesKey } from './identity.ts';
 import { usageOfRecord } from './line_windows.ts';
@@ -7,8 +8,6 @@ import { leafHash, rootFromInclusion } from './merkle.ts';
 import { logIdOfOrigin } from './position.ts';
 import type { RevisionEntry } from './revision_entry.ts';
 import type { SealEntry } from './seal_entry.ts';
-import { usageUnitOf } from './statement_check.ts';
-import { unitHours } from './statement_lines.ts';
 import {
   type ReceiptStep,
   type VerifiedReceipt,
@@ -127,9 +126,8 @@ function checkChange(
   if (change.after !== encodeHex(leafHash(bundle.window))) {
     throw notIncluded(`it is not the record that change ${bundle.place} put in force`);
   }
-  const usage = usageOfRecord(window);
-  const quantity = formatQuantity(window.type === 'gauge' ? unitHours(usage) : usage);
-  const unit = usageUnitOf(window.type, window.unit);
+  const quantity = formatQuantity(usageOfRecord(window).quantity);
+  const unit = usageUnit(window.type, window.unit);
   if (quantity !== change.quantity_after || unit !== change.unit) {
     throw notIncluded(
       `it comes to ${quantity} ${unit}, the revision says ${change.quantity_after} ${change.unit}`,

@@ -32,5 +32,7 @@ test('the package is entered by its name', async () => {
     'fetchLog',
     'verifyLog',
     'verifyReceipt',
+    'verifyStatement',
+    'verifyWindow',
   ]);
 });
