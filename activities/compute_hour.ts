@@ -1,0 +1,164 @@
+import type { Pool } from 'pg';
+import { type Carries, carriesBefore, carriesWithin } from '../db/windows.ts';
+import { columnsOf, HOUR_MICROS, type WindowColumns, windowRecord } from '../db/window_columns.ts';
+import {
+  firstSamplesOf,
+  type KnownLeaves,
+  ReadingMaker,
+  type ReadingsBySeries,
+  type SampleRow,
+  samplesOf,
+} from '../db/window_readings.ts';
+import { longestStaleness, SeriesCatalogue, type WindowSeries } from '../db/window_series.ts';
+import { leafHash } from '../ledger/merkle.ts';
+import { appendLeaves, EMPTY_TREE, rootOf } from '../ledger/tree.ts';
+import { encodeWindow } from '../ledger/window_record.ts';
+import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import type { UsageRules } from '../meters/usage_rules.ts';
+import { type ComputedWindow, computeWindows } from '../meters/window_compute.ts';
+import type { Carry, WindowReading } from '../meters/window_reading.ts';
+
+/** A window of a series in one hour. */
+export interface HourWindow {
+  series: WindowSeries;
+  columns: WindowColumns;
+}
+
+/** An hour as it is to be sealed. */
+export interface ComputedHour {
+  start: string;
+  /** By series key. */
+  windows: HourWindow[];
+  /** RFC 6962 root over their records. */
+  root: Uint8Array;
+  /** Places of the samples in the hour. */
+  positions: bigint[];
+}
+
+/**
+ * Computes the windows of the hours of a log as of a size: of each series that has readings in the hour,
+ * whose value held into it, or whose next reading tells of it. What went before comes from the windows
+ * before, so that an hour costs what is in it and no more.
+ */
+export class HourComputer {
+  readonly #pool: Pool;
+  readonly #catalogue: SeriesCatalogue;
+  readonly #maker: ReadingMaker;
+  readonly #reach: bigint;
+  #retrospective: string[] | null = null;
+
+  constructor(pool: Pool, rules: UsageRules) {
+    this.#pool = pool;
+    this.#catalogue = new SeriesCatalogue(rules);
+    this.#maker = new ReadingMaker(this.#catalogue);
+    this.#reach = longestStaleness(rules);
+  }
+
+  /**
+   * @param options `isContinued`: the hour before was sealed by the same rules, so that whatever holds into
+   *   this hour has a window in that one
+   */
+  async compute(
+    known: KnownLeaves,
+    start: string,
+    { isContinued }: { isContinued: boolean },
+  ): Promise<ComputedHour> {
+    const from = toMicros(start);
+    const to = from + HOUR_MICROS;
+    // With that of the very end: a reading there says that the value before it did not run out.
+    const samples = await samplesOf(this.#pool, known, { from, to: to + 1n });
+    const later = await this.#laterSamples(known, to);
+    const carries = await carriesWithin(this.#pool, known.logId, {
+      from: formatMicros(isContinued ? from - HOUR_MICROS : from - this.#reach - HOUR_MICROS),
+      to: start,
+    });
+    const all = [...samples, ...later];
+    await this.#catalogue.load(this.#pool, idsOf(all, carries));
+    await this.#addCarries(carries, all, start);
+    const readings = await this.#maker.make(this.#pool, all);
+    const windows = this.#windows(readings, carries, { from, to });
+    return {
+      start,
+      windows,
+      root: rootOfWindows(start, windows),
+      positions: samples.filter(({ at }) => at < to).map(({ position }) => position),
+    };
+  }
+
+  async #laterSamples(known: KnownLeaves, to: bigint): Promise<SampleRow[]> {
+    this.#retrospective ??= await this.#catalogue.retrospectiveMeters(this.#pool);
+    return await firstSamplesOf(this.#pool, known, {
+      from: to + 1n,
+      to: to + this.#reach + 1n,
+      meters: this.#retrospective,
+    });
+  }
+
+  /** Of the series that have no window in the hour before. */
+  async #addCarries(
+    carries: Carries,
+    samples: readonly SampleRow[],
+    start: string,
+  ): Promise<void> {
+    const missing = new Set(samples.map(({ series_id }) => series_id));
+    for (const id of carries.keys()) missing.delete(id);
+    const wanted = [...missing].map((seriesId) => ({ seriesId, before: start }));
+    const found = await carriesBefore(this.#pool, wanted);
+    wanted.forEach(({ seriesId }, index) => {
+      const carry = found[index] ?? null;
+      if (carry !== null) carries.set(seriesId, carry);
+    });
+  }
+
+  #windows(
+    readings: ReadingsBySeries,
+    carries: Carries,
+    span: { from: bigint; to: bigint },
+  ): HourWindow[] {
+    const windows: HourWindow[] = [];
+    for (const id of new Set([...readings.keys(), ...carries.keys()])) {
+      const series = this.#catalogue.get(id);
+      const carry = carries.get(id) ?? null;
+      const [window] = windowsOf(series, readings.get(id) ?? [], { ...span, carry });
+      if (window === undefined) continue;
+      windows.push({ series, columns: columnsOf(window.figures, window.carry) });
+    }
+    return windows.sort((a, b) => a.series.key < b.series.key ? -1 : 1);
+  }
+}
+
+/** The windows of a series in whole hours. */
+export function windowsOf(
+  { type, rule }: WindowSeries,
+  readings: readonly WindowReading[],
+  { from, to, carry }: { from: bigint; to: bigint; carry: Carry | null },
+): ComputedWindow[] {
+  const { stalenessMicros } = rule;
+  if (readings.length === 0) {
+    // Most of the series of former hours, in a log whose things come and go.
+    const holds = type === 'gauge' && carry !== null && !carry.ended &&
+      carry.at + stalenessMicros > from;
+    if (!holds) return [];
+  }
+  return computeWindows(readings, {
+    type,
+    from,
+    to,
+    every: HOUR_MICROS,
+    stalenessMicros,
+    carry,
+  });
+}
+
+function rootOfWindows(start: string, windows: readonly HourWindow[]): Uint8Array {
+  const leaves = windows.map(({ series, columns }) =>
+    leafHash(encodeWindow(windowRecord(series, { start, revision: 0 }, columns)))
+  );
+  return rootOf(appendLeaves(EMPTY_TREE, leaves).state);
+}
+
+function idsOf(samples: readonly SampleRow[], carries: Carries): Set<number> {
+  const ids = new Set(samples.map(({ series_id }) => series_id));
+  for (const id of carries.keys()) ids.add(id);
+  return ids;
+}

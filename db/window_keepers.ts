@@ -1,0 +1,118 @@
+/** How far each log's windows are closed: the row that makes every step of it happen once. */
+import type { Pool, PoolClient } from 'pg';
+import { leafOfPosition, positionOf } from '../ledger/position.ts';
+import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import type { Queryable } from './client.ts';
+import { withDatabaseErrors } from './errors.ts';
+import { HOUR_MICROS, hourOf } from './window_columns.ts';
+
+export interface WindowKeeperRow {
+  logId: number;
+  /** First instant of the first hour that was sealed. */
+  sealedFrom: string;
+  /** Every hour before this one is sealed. */
+  sealedUntil: string;
+  /** The rows in force are what the samples at leaves before this one come to. */
+  scannedTo: number;
+}
+
+/** The newest seal of a log, which the next one names. */
+export interface LastSeal {
+  /** Leaf index. */
+  leaf: number;
+  /** Digest of the usage rules that it was computed by. */
+  rules: string;
+}
+
+/** How far before the present the first hour may lie that is sealed: older samples make revisions. */
+const MAX_FIRST_AGE_MICROS = 31n * 24n * HOUR_MICROS;
+
+const COLUMNS = `log_id AS "logId", sealed_from AS "sealedFrom", sealed_until AS "sealedUntil",
+  scanned_to AS "scannedTo"`;
+
+type Row = Omit<WindowKeeperRow, 'scannedTo'> & { scannedTo: bigint };
+
+/** Null before the first sample of the log was looked at. */
+export async function readWindowKeeper(
+  db: Queryable,
+  logId: number,
+): Promise<WindowKeeperRow | null> {
+  return await withDatabaseErrors('read how far windows are sealed', async () => {
+    const { rows } = await db.query<Row>({
+      name: 'read_window_keeper',
+      text: `SELECT ${COLUMNS} FROM window_keepers WHERE log_id = $1`,
+      values: [logId],
+    });
+    return rows[0] === undefined ? null : { ...rows[0], scannedTo: Number(rows[0].scannedTo) };
+  });
+}
+
+/**
+ * Begins the windows of a log with the hour of its earliest sample, at most 31 days back. Idempotent.
+ *
+ * @returns null while the log has no samples
+ */
+export async function beginWindows(
+  pool: Pool,
+  logId: number,
+  now: string,
+): Promise<WindowKeeperRow | null> {
+  return await withDatabaseErrors('begin to seal windows', async () => {
+    const { rows } = await pool.query<{ earliest: string | null }>(
+      'SELECT min(min_ts) AS earliest FROM batches WHERE position >= $1 AND position < $2',
+      [positionOf(logId, 0), positionOf(logId + 1, 0)],
+    );
+    const earliest = rows[0]?.earliest ?? null;
+    if (earliest === null) return null;
+    const oldest = toMicros(now) - MAX_FIRST_AGE_MICROS;
+    const first = toMicros(earliest) > oldest ? toMicros(earliest) : oldest;
+    await pool.query(
+      `INSERT INTO window_keepers (log_id, sealed_from, sealed_until, scanned_to)
+       VALUES ($1, $2, $2, 0) ON CONFLICT (log_id) DO NOTHING`,
+      [logId, formatMicros(hourOf(first))],
+    );
+    return await readWindowKeeper(pool, logId);
+  });
+}
+
+/** Locks the row, under the lock of its log, so that what was computed before can be held against it. */
+export async function lockWindowKeeper(
+  tx: PoolClient,
+  logId: number,
+): Promise<WindowKeeperRow | null> {
+  const { rows } = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM window_keepers WHERE log_id = $1 FOR UPDATE`,
+    [logId],
+  );
+  return rows[0] === undefined ? null : { ...rows[0], scannedTo: Number(rows[0].scannedTo) };
+}
+
+export async function moveWindowKeeper(
+  tx: PoolClient,
+  logId: number,
+  moved: Partial<Pick<WindowKeeperRow, 'sealedUntil' | 'scannedTo'>>,
+): Promise<void> {
+  await tx.query(
+    `UPDATE window_keepers SET sealed_until = coalesce($2, sealed_until),
+       scanned_to = coalesce($3, scanned_to)
+     WHERE log_id = $1`,
+    [logId, moved.sealedUntil ?? null, moved.scannedTo ?? null],
+  );
+}
+
+/** Null before the first. */
+export async function readLastSeal(db: Queryable, logId: number): Promise<LastSeal | null> {
+  return await withDatabaseErrors('read the last seal', async () => {
+    const { rows } = await db.query<{ position: bigint; rules: string }>({
+      name: 'read_last_seal',
+      text: `SELECT s.position, r.entry::json ->> 'rules' AS rules
+             FROM seals s JOIN records r USING (position)
+             WHERE s.log_id = $1 ORDER BY s.start DESC LIMIT 1`,
+      values: [logId],
+    });
+    const row = rows[0];
+    return row === undefined
+      ? null
+      : { leaf: leafOfPosition(Number(row.position)), rules: row.rules };
+  });
+}
