@@ -27,9 +27,8 @@ grace: 0 seconds
  * within seconds instead of days.
  */
 export async function demoEnvironment(settings: Settings): Promise<Record<string, string>> {
-  const wanted: Record<string, string> = {
-    ...await hasBilling(settings) ? {} : { NEPHO_BILLING: await writeBilling(settings.home) },
-  };
+  const wanted: Record<string, string> = {};
+  if (!await hasBilling(settings)) wanted['NEPHO_BILLING'] = await writeBilling(settings.home);
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => !settings.given.has(name)));
 }
 
