@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import type { Database } from '../db/client.ts';
 import type { NephoError } from '../meters/errors.ts';
+import type { UsageRules } from '../meters/usage_rules.ts';
 
 /** What the API is wired to by cli/. Every part that may be away has its own sentence in errors.ts. */
 export interface ApiDeps {
@@ -13,6 +14,8 @@ export interface ApiDeps {
   readonly shards: number;
   /** Where samples are that were moved out of the database; null if nowhere. */
   readonly archives: ArchiveReader | null;
+  /** How samples become usage in hours that are not sealed. */
+  readonly usageRules: UsageRules;
   /** Null where there is no intake, as in an API that only reads. */
   readonly intake: Intake | null;
   /** Null where there is no Temporal, as in an API that only reads. */

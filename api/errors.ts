@@ -44,6 +44,30 @@ export const API_ERRORS = {
     trpc: 'BAD_REQUEST',
     remedy: "Let 'from' lie before 'to': the range is half-open",
   },
+  range_too_large: {
+    trpc: 'BAD_REQUEST',
+    remedy: 'Ask for a shorter range, longer spans or fewer resources',
+  },
+  zone_unknown: {
+    trpc: 'BAD_REQUEST',
+    remedy: 'Name a zone of the time zone database, as Europe/Berlin or UTC',
+  },
+  group_unknown: {
+    trpc: 'BAD_REQUEST',
+    remedy: "Group by what docs/api.md names, or by a path as 'metadata.flavor.name'",
+  },
+  as_of_in_future: {
+    trpc: 'BAD_REQUEST',
+    remedy: "Ask for an instant that has passed, or leave 'as_of' out",
+  },
+  as_of_unknown: {
+    trpc: 'BAD_REQUEST',
+    remedy: "Send the 'checkpoints' of an answer unchanged",
+  },
+  as_of_incomplete: {
+    trpc: 'BAD_REQUEST',
+    remedy: "Send all 'checkpoints' of an answer",
+  },
   cursor_invalid: {
     trpc: 'BAD_REQUEST',
     remedy: "Send a 'next_cursor' unchanged, or none to begin anew",
@@ -114,6 +138,7 @@ const TRANSLATED = new Map<string, Translation>(Object.entries({
   tile_missing: { code: 'not_found' },
   index_out_of_range: { code: 'size_beyond_log' },
   limit_invalid: { code: 'input_invalid' },
+  too_many_spans: { code: 'range_too_large' },
   period_invalid: { code: 'input_invalid' },
   quantity_invalid: { code: 'input_invalid' },
   text_invalid: { code: 'input_invalid' },

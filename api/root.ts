@@ -13,6 +13,7 @@ import { resourcesRouter } from './routers/resources.ts';
 import { samplesRouter } from './routers/samples.ts';
 import { sourcesRouter } from './routers/sources.ts';
 import { statisticsRouter } from './routers/statistics.ts';
+import { usageRouter } from './routers/usage.ts';
 import { createCallerFactory, router } from './trpc.ts';
 
 /** Everything that can be asked of nepho. docs/api.md describes it. */
@@ -32,6 +33,7 @@ export const appRouter = router({
   samples: samplesRouter,
   sources: sourcesRouter,
   statistics: statisticsRouter,
+  usage: usageRouter,
 });
 
 /** What clients are typed by. */

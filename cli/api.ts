@@ -18,6 +18,7 @@ import { busOptions } from './nats_settings.ts';
 import { portOf } from './port_option.ts';
 import { requireSettings } from './required_settings.ts';
 import { announceReady, endOfService } from './signals.ts';
+import { loadUsageRules } from './usage_rules_file.ts';
 import { gatherMetrics } from './worker_metrics.ts';
 
 interface Options {
@@ -65,7 +66,8 @@ export async function startApi(
       // SDK's retries: one that is due after the connection was closed ends the process.
       : Connection.lazy({ address: settings.temporalAddress, interceptors: [] });
     if (temporal !== null) closers.push(() => temporal.close());
-    const api = createApi(apiDeps(settings, { db, nats, temporal }));
+    const usageRules = await loadUsageRules(settings.usageRulesFile);
+    const api = createApi(apiDeps(settings, { db, nats, temporal, usageRules }));
     const running = await serveApi(api, { port, host: settings.httpHost });
     closers.push(() => running.close());
     return { ...running, close };
@@ -79,9 +81,11 @@ interface Connections {
   db: ApiDeps['db'];
   nats: NatsConnection | null;
   temporal: Connection | null;
+  usageRules: ApiDeps['usageRules'];
 }
 
-function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDeps {
+function apiDeps(settings: Settings, parts: Connections): ApiDeps {
+  const { db, nats, temporal, usageRules } = parts;
   const { shards, deployment, temporalNamespace: namespace } = settings;
   const client = temporal === null ? null : new Client({ connection: temporal, namespace });
   return {
@@ -89,6 +93,7 @@ function apiDeps(settings: Settings, { db, nats, temporal }: Connections): ApiDe
     deployment,
     shards,
     archives: new ArchiveDirectory(settings.archiveDir),
+    usageRules,
     intake: nats === null ? null : createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: client?.workflow ?? null,
     schedules: client?.schedule ?? null,

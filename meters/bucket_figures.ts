@@ -59,7 +59,7 @@ export function labelledFigures(
   readings: readonly WindowReading[],
   options: BucketOptions & { readonly labelOf: (id: string) => string | null },
 ): LabelledFigures[] {
-  const { labelOf, ...plain } = options;
+  const { labelOf: _labelOf, ...plain } = options;
   if (options.type === 'delta') return labelledDeltas(readings, options);
   const found: LabelledFigures[] = [];
   for (const run of labelRuns(readings, options)) {

@@ -8,6 +8,7 @@ import { MAX_FAILED_ATTEMPTS } from '../../api/failed_attempts.ts';
 import { createApi, MAX_BODY_BYTES } from '../../api/handler.ts';
 import { createIngestMetrics, METRICS } from '../../api/metrics.ts';
 import { connectBus } from '../../bus/connection.ts';
+import { loadUsageRules } from '../../cli/usage_rules_file.ts';
 import { answerMetrics } from '../../cli/worker_metrics.ts';
 import { createDatabase } from '../../db/client.ts';
 import { exportLog } from '../../ledger/export_log.ts';
@@ -379,6 +380,7 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
       deployment: TEST_DEPLOYMENT,
       shards: 1,
       archives: null,
+      usageRules: await loadUsageRules(),
       intake: null,
       workflows: null,
       schedules: null,

@@ -12,6 +12,7 @@ import { type RunningApi, serveApi } from '../../api/serve.ts';
 import { connectBus } from '../../bus/connection.ts';
 import { ensureIntakeStream } from '../../bus/streams.ts';
 import { createApiIntake } from '../../cli/api_intake.ts';
+import { loadUsageRules } from '../../cli/usage_rules_file.ts';
 import { gatherMetrics } from '../../cli/worker_metrics.ts';
 import { createClient, type NephoClient } from '../../client/client.ts';
 import { createApiKey } from '../../db/api_keys.ts';
@@ -70,6 +71,7 @@ export async function startApiSystem(options: ApiSystemOptions): Promise<ApiSyst
     deployment: TEST_DEPLOYMENT,
     shards,
     archives: null,
+    usageRules: await loadUsageRules(),
     intake: createApiIntake(nats, { shards, nowMs: Date.now }),
     workflows: options.workflows ?? null,
     schedules: options.schedules ?? null,
