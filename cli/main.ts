@@ -18,6 +18,7 @@ const COMMANDS: Record<string, () => Promise<{ register(program: Command): void 
   meters: () => import('./meters.ts'),
   samples: () => import('./samples.ts'),
   statistics: () => import('./statistics.ts'),
+  usage: () => import('./usage.ts'),
   resources: () => import('./resources.ts'),
   explain: () => import('./explain.ts'),
   quarantine: () => import('./quarantine.ts'),
