@@ -14,6 +14,8 @@ export const statements = pgTable('statements', {
   document: text('document').notNull(),
   /** SHA-256 of the document. */
   digest: bytea('digest').notNull(),
+  /** The signed note over its digest, see ledger/statement_document.ts. */
+  signature: text('signature').notNull(),
   /** Place of the `statement` entry. */
   position: bigint('position', { mode: 'bigint' }).notNull(),
   lines: integer('lines').notNull(),
