@@ -16,6 +16,7 @@ import {
 import { missingKeyEntries } from '../../ledger/key_entry.ts';
 import { makeReceipt } from '../../ledger/prove.ts';
 import { formatReceipt } from '../../ledger/receipt.ts';
+import type { Signer } from '../../ledger/signer.ts';
 import { appendLeaves, EMPTY_TREE, encodeFrontier, rootOf } from '../../ledger/tree.ts';
 import { leafHash } from '../../ledger/merkle.ts';
 import { MemoryLog, TEST_ORIGIN } from './memory_log.ts';
@@ -45,10 +46,12 @@ const NOTIFICATION: Origin = {
  * Everything that a format fixes, computed from fixed inputs. `test/golden/ledger.json` holds what it
  * must give for ever: a difference is a break of every log and receipt that exists.
  */
-export async function ledgerVectors() {
+export async function ledgerVectors(
+  signers: readonly Signer[] = [testSigner(1), testSigner(0)],
+) {
   const entries = await logEntries();
   const texts = entries.map(encodeEntry);
-  const log = await MemoryLog.of(texts, [testSigner(1), testSigner(0)]);
+  const log = await MemoryLog.of(texts, signers);
   const { state } = appendLeaves(EMPTY_TREE, texts.map(leafHash));
   const checkpoint = await log.readCheckpoint();
   const metadata = canonicalJson(METADATA);

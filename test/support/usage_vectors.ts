@@ -76,9 +76,9 @@ export const EMPTY_WINDOW: WindowRecord = {
   ended: false,
 };
 
-/** Figures of one reading at half past. */
-function oneReading(volume: string, square: string): Partial<WindowRecord> {
-  const reading = { at: HALF_PAST, volume };
+/** Figures of one reading. */
+function oneReading(volume: string, square: string, at = HALF_PAST): Partial<WindowRecord> {
+  const reading = { at, volume };
   return {
     count: 1,
     sum: volume,
@@ -110,13 +110,12 @@ const SEALED: WindowRecord[] = [
   },
   {
     ...EMPTY_WINDOW,
-    ...oneReading('1', '1'),
+    ...oneReading('1', '1', '2026-01-31T23:39:59.999999Z'),
     project_id: 'p2',
     user_id: 'u2',
     resource_id: 'c9d3',
     integral: '1200.000001',
     covered: '1200.000001',
-    expired: true,
   },
   {
     ...EMPTY_WINDOW,
