@@ -99,7 +99,8 @@ function reachOf(series: WindowSeries, span: Span, request: OpenRequest): Readin
   const held = request.withHeld && isGauge ? hourOf(span.start - stalenessMicros) : sealed;
   return {
     from: held < sealed ? held : sealed,
-    to: isGauge && series.isRuled ? span.end + stalenessMicros : span.end,
+    // A reading at the very end says that the value before it did not run out.
+    to: (isGauge && series.isRuled ? span.end + stalenessMicros : span.end) + 1n,
   };
 }
 
@@ -144,7 +145,10 @@ async function samplesOf(
     ],
   );
   if (rows.length > MAX_OPEN_SAMPLES) throw tooMuch(`${MAX_OPEN_SAMPLES} samples`, request);
-  return rows;
+  // What is read around one span may be in another.
+  return request.spans.length === 1
+    ? rows
+    : [...new Map(rows.map((row) => [row.position, row])).values()];
 }
 
 /** The last samples before each span, several if they are of one time: only where no window knows them. */
