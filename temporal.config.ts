@@ -49,6 +49,18 @@ export const MAINTENANCE_OPTIONS = {
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 10 },
 } satisfies ActivityOptions;
 
+/** The Schedule and the actor that move old samples into archives. */
+export const RETENTION_ID = 'retention';
+export const RETENTION_EVERY = '1 day';
+
+/** A month may take an hour. */
+export const ARCHIVE_OPTIONS = {
+  taskQueue: TASK_QUEUES.control,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: '2 minutes',
+  retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', maximumAttempts: 10 },
+} satisfies ActivityOptions;
+
 /** The Schedule that looks for cycles of which nothing was heard. */
 export const POLL_CHECK_ID = 'poll-check';
 export const POLL_CHECK_EVERY = '1 minute';

@@ -1,5 +1,4 @@
 import { gzipSync } from 'node:zlib';
-import { ApplicationFailure } from '@temporalio/common';
 import type { Pool } from 'pg';
 import { insertHistory, logOfRun, readHistory, type StoredHistory } from '../db/histories.ts';
 import { appendAsGuest } from '../db/log_guest.ts';
@@ -8,7 +7,7 @@ import { canonicalJson } from '../ledger/canonical_json.ts';
 import { encodeEntry } from '../ledger/entry.ts';
 import { sha256 } from '../ledger/sha256.ts';
 import type { Signer } from '../ledger/signer.ts';
-import { isNephoError, NephoError } from '../meters/errors.ts';
+import { NephoError } from '../meters/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../meters/json.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import { ingestFailure } from './failures.ts';
@@ -61,7 +60,7 @@ export function createHistoryActivities(deps: HistoryDeps): HistoryActivities {
       try {
         return await exportHistory(deps, input);
       } catch (error) {
-        throw failureOf(error);
+        throw ingestFailure(error, FINAL);
       }
     },
   };
@@ -69,15 +68,6 @@ export function createHistoryActivities(deps: HistoryDeps): HistoryActivities {
 
 /** What a later attempt would meet again. A keeper goes on without the history: the audit misses it. */
 const FINAL = new Set(['history_missing', 'history_invalid', 'history_without_log']);
-
-function failureOf(error: unknown): ApplicationFailure {
-  if (!isNephoError(error) || !FINAL.has(error.code)) return ingestFailure(error);
-  return ApplicationFailure.create({
-    message: error.message.slice(0, 1_000),
-    type: error.code,
-    nonRetryable: true,
-  });
-}
 
 /** Apart from Temporal. @throws {NephoError} `history_open`, `history_missing`, those of the log */
 export async function exportHistory(

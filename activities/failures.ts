@@ -16,12 +16,21 @@ const HALTING = new Set([
   'database_refused',
 ]);
 
-/** The failure that Temporal records: type = our code, the sentence, no stack of ours, no payload. */
-export function ingestFailure(error: unknown): ApplicationFailure {
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * The failure that Temporal records: type = our code, the sentence, no stack of ours, no payload.
+ *
+ * @param final further codes that no later attempt can mend
+ */
+export function ingestFailure(
+  error: unknown,
+  final: ReadonlySet<string> = NONE,
+): ApplicationFailure {
   const code = isNephoError(error) ? error.code : 'unexpected';
   return ApplicationFailure.create({
     message: errorMessage(error).slice(0, 1_000),
     type: code,
-    nonRetryable: HALTING.has(code),
+    nonRetryable: HALTING.has(code) || final.has(code),
   });
 }

@@ -50,7 +50,10 @@ export async function ensurePartitions(
     return await inTransaction(pool, async (tx) => {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [SCHEMA_LOCK]);
       const made = missing(wanted, await listPartitions(tx));
-      for (const partition of made) await makePartition(tx, partition);
+      for (const partition of made) {
+        await createPartition(tx, partition);
+        await attachPartition(tx, partition);
+      }
       return made;
     });
   });
@@ -63,10 +66,13 @@ export async function listPartitions(db: Queryable): Promise<Partition[]> {
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'samples'::regclass
     ORDER BY c.relname`);
-  return rows.map(({ name }) => {
-    const from = `${name.slice(8, 12)}-${name.slice(13, 15)}-01T00:00:00.000000Z`;
-    return { name, from, to: monthStart(from, 1) };
-  });
+  return rows.map(({ name }) => partitionNamed(name));
+}
+
+/** The month of `samples_2026_10`. */
+export function partitionNamed(name: string): Partition {
+  const from = `${name.slice(8, 12)}-${name.slice(13, 15)}-01T00:00:00.000000Z`;
+  return { name, from, to: monthStart(from, 1) };
 }
 
 /** Whole months after that of `now` which have a partition, without a gap. */
@@ -77,12 +83,19 @@ export function monthsAhead(partitions: readonly Partition[], now: string): numb
   return months;
 }
 
-async function makePartition(tx: PoolClient, { name, from, to }: Partition): Promise<void> {
+/** Makes the table of a partition, which nobody sees before {@link attachPartition}. */
+export async function createPartition(tx: PoolClient, { name }: Partition): Promise<void> {
   // Rows are only ever inserted: without these an insert-only table is vacuumed late, and its newest
   // pages stay unsummarised in the BRIN indexes and unmarked in the visibility map.
   await tx.query(`CREATE TABLE ${name} (LIKE samples INCLUDING ALL)`);
   await tx.query(`ALTER TABLE ${name} SET (
     autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)`);
+}
+
+export async function attachPartition(
+  tx: PoolClient,
+  { name, from, to }: Partition,
+): Promise<void> {
   await tx.query(
     `ALTER TABLE samples ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
   );

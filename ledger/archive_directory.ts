@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { errorMessage, NephoError } from '../meters/errors.ts';
 import type { ArchivedSample } from './archive_block.ts';
 import {
@@ -59,7 +59,8 @@ export class ArchiveDirectory implements ArchiveReader {
   ): Promise<WrittenArchive> {
     const path = this.pathOf(name);
     await mkdir(this.#directory, { recursive: true });
-    const unfinished = `${path}.unfinished`;
+    // Of this call alone: a former attempt may still be writing.
+    const unfinished = `${path}.${randomUUID()}.unfinished`;
     const file = await open(unfinished, 'w');
     let written: WrittenArchive;
     try {
@@ -116,13 +117,15 @@ export class ArchiveDirectory implements ArchiveReader {
     });
   }
 
-  async has(name: string): Promise<boolean> {
-    return await stat(this.pathOf(name)).then(() => true, () => false);
-  }
-
-  /** Removes what a writer left that was killed. */
+  /** Removes what writers left that were killed. One that is still at it fails. */
   async removeUnfinished(name: string): Promise<void> {
-    await rm(`${this.pathOf(name)}.unfinished`, { force: true });
+    const prefix = `${basename(this.pathOf(name))}.`;
+    const files = await readdir(this.#directory).catch(() => []);
+    for (const file of files) {
+      if (file.startsWith(prefix) && file.endsWith('.unfinished')) {
+        await rm(join(this.#directory, file), { force: true });
+      }
+    }
   }
 
   async #withFile<Result>(

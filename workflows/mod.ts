@@ -3,3 +3,4 @@ export { backfillSource } from './backfill_source.ts';
 export { ingestShard } from './ingest_shard.ts';
 export { maintainStorageOnce } from './maintain_storage.ts';
 export { checkPolls, pollSource } from './poll_source.ts';
+export { retainSamples } from './retention.ts';
