@@ -9,6 +9,7 @@ import { serveBrowserSite } from '../support/browser_site.ts';
 import { findChromium, withPage } from '../support/chromium.ts';
 import { MemoryLog, testEntries } from '../support/memory_log.ts';
 import { testSigner } from '../support/test_signer.ts';
+import { usageVectors } from '../support/usage_vectors.ts';
 
 const GOLDEN = new URL('../golden/ledger.json', import.meta.url);
 const chromium = findChromium();
@@ -51,13 +52,14 @@ function flipBase64(line: string): string {
 }
 
 test(
-  'a browser verifies receipts and whole logs, and refuses one altered bit',
+  'a browser verifies receipts, windows, statements and logs, and refuses one altered bit',
   { skip },
   async (context) => {
     const golden = JSON.parse(await readFile(GOLDEN, 'utf8')) as {
       receipt: string;
       keys: string[];
     };
+    const usage = await usageVectors();
     const altered = alterations(golden.receipt);
     for (const [what, text] of altered) assert.notEqual(text, golden.receipt, what);
     const work = await mkdtemp(join(tmpdir(), 'nepho-browser-'));
@@ -75,6 +77,16 @@ test(
     const site = await serveBrowserSite({
       vkeys: [golden.keys[0] ?? ''],
       receipts: [golden.receipt, ...altered.map(([, text]) => text)],
+      windows: [
+        usage.sealed_bundle,
+        usage.revised_bundle,
+        usage.sealed_bundle.replace('1024', '1025'),
+      ],
+      statements: [
+        usage.statement_bundle,
+        usage.amendment_bundle,
+        usage.statement_bundle.replace('1024', '1025'),
+      ],
       logs: [{ path: '/good', vkeys: [vkey] }, { path: '/bad', vkeys: [vkey] }],
     }, { '/good': good, '/bad': bad });
     context.after(() => site.close());
@@ -86,6 +98,16 @@ test(
     assert.deepEqual(verdicts.receipts, [
       { ok: true },
       ...altered.map(([, , step]) => ({ ok: false, step })),
+    ]);
+    assert.deepEqual(verdicts.windows, [
+      { ok: true },
+      { ok: true },
+      { ok: false, step: 'inclusion' },
+    ]);
+    assert.deepEqual(verdicts.statements, [
+      { ok: true },
+      { ok: true },
+      { ok: false, step: 'signature' },
     ]);
     assert.deepEqual(verdicts.logs, [{ ok: true, size: 601 }, { ok: false, step: 'tile' }]);
     const foreign = site.requested.filter((path) => path.startsWith('/node_modules/'));

@@ -6,10 +6,14 @@ import { fetchLog } from '../../ledger/fetch_log.ts';
 import { nodeCrypto } from '../../ledger/platform.ts';
 import { verifyLog } from '../../ledger/verify_log.ts';
 import { verifyReceipt } from '../../ledger/verify_receipt.ts';
+import { verifyStatement } from '../../ledger/verify_statement.ts';
+import { verifyWindow } from '../../ledger/verify_window.ts';
 
 export interface BrowserTask {
   vkeys: string[];
   receipts: string[];
+  windows: string[];
+  statements: string[];
   /** Paths on the site, of logs that may be fetched in whole. */
   logs: { path: string; vkeys: string[] }[];
 }
@@ -19,6 +23,8 @@ export interface BrowserVerdicts {
   /** Whether anything of Node was found, which must not be in a browser. */
   native: boolean;
   receipts: { ok: boolean; step?: string }[];
+  windows: { ok: boolean; step?: string }[];
+  statements: { ok: boolean; step?: string }[];
   logs: { ok: boolean; step?: string; size?: number }[];
   /** What went wrong instead of an answer. */
   error: string | null;
@@ -29,13 +35,21 @@ async function verdictsOn(task: BrowserTask): Promise<BrowserVerdicts> {
     userAgent: navigator.userAgent,
     native: nodeCrypto !== null || 'process' in globalThis,
     receipts: [],
+    windows: [],
+    statements: [],
     logs: [],
     error: null,
   };
   try {
+    const { vkeys } = task;
     for (const receipt of task.receipts) {
-      const { ok, ...rest } = await verifyReceipt(receipt, { vkeys: task.vkeys });
-      verdicts.receipts.push(ok ? { ok } : { ok, step: 'step' in rest ? rest.step : '' });
+      verdicts.receipts.push(shortened(await verifyReceipt(receipt, { vkeys })));
+    }
+    for (const window of task.windows) {
+      verdicts.windows.push(shortened(await verifyWindow(window, { vkeys })));
+    }
+    for (const statement of task.statements) {
+      verdicts.statements.push(shortened(await verifyStatement(statement, { vkeys })));
     }
     for (const { path, vkeys } of task.logs) {
       const result = await verifyLog(fetchLog(`${location.origin}${path}`), { vkeys });
@@ -47,6 +61,10 @@ async function verdictsOn(task: BrowserTask): Promise<BrowserVerdicts> {
     verdicts.error = String(error);
   }
   return verdicts;
+}
+
+function shortened(verdict: { ok: true } | { ok: false; step: string }) {
+  return verdict.ok ? { ok: true } : { ok: false, step: verdict.step };
 }
 
 const task: BrowserTask = await (await fetch('/task')).json();

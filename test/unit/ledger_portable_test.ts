@@ -12,12 +12,23 @@ import { sha256, sha256Hex } from '../../ledger/sha256.ts';
 import { formatTilePath, tilesOf } from '../../ledger/tile.ts';
 import { MemoryLog, testEntries } from '../support/memory_log.ts';
 import { testSigner } from '../support/test_signer.ts';
+import { usageVectors } from '../support/usage_vectors.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const require = createRequire(import.meta.url);
 
 /** What a browser, or a verifier of any kind, loads. */
-const PORTABLE = ['verify_receipt', 'verify_log', 'fetch_log', 'prove', 'keyring', 'receipt'];
+const PORTABLE = [
+  'verify_receipt',
+  'verify_window',
+  'verify_statement',
+  'verify_log',
+  'fetch_log',
+  'prove',
+  'prove_window',
+  'keyring',
+  'receipt',
+];
 
 /** Imports that remain when types are erased: `import type` is gone, `import { type T }` is not. */
 const IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"`;]*?from\s*)?['"]([^'"]+)['"]/gms;
@@ -92,6 +103,11 @@ async function inBrowserStandIn(task: unknown): Promise<Record<string, unknown>>
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
+function stepsOf(verdicts: unknown): string[] {
+  return (verdicts as { ok: boolean; step?: string }[])
+    .map(({ ok, step }) => ok ? 'none' : step ?? '');
+}
+
 test('the verifiers run with no permission and nothing but what a browser has', async () => {
   const log = await MemoryLog.of(testEntries(300));
   const files: Record<string, string> = {
@@ -110,11 +126,18 @@ test('the verifiers run with no permission and nothing but what a browser has', 
   );
   const forged = receipt.replace('index 7', 'index 6');
   const { vkey } = testSigner();
-  const verdicts = await inBrowserStandIn({ vkey, receipts: [receipt, forged], files });
+  const usage = await usageVectors();
+  const verdicts = await inBrowserStandIn({
+    vkey,
+    receipts: [receipt, forged],
+    windows: [usage.sealed_bundle, usage.sealed_bundle.replace('1024', '1025')],
+    statements: [usage.statement_bundle, usage.statement_bundle.replace('1024', '1025')],
+    files,
+  });
   assert.equal(verdicts['native'], false, 'the stand-in found crypto of Node');
-  const [good, bad] = verdicts['receipts'] as { ok: boolean; step?: string }[];
-  assert.equal(good?.ok, true);
-  assert.deepEqual([bad?.ok, bad?.step], [false, 'inclusion']);
+  assert.deepEqual(stepsOf(verdicts['receipts']), ['none', 'inclusion']);
+  assert.deepEqual(stepsOf(verdicts['windows']), ['none', 'inclusion']);
+  assert.deepEqual(stepsOf(verdicts['statements']), ['none', 'signature']);
   const whole = verdicts['log'] as { ok: boolean; size: number };
   assert.deepEqual([whole.ok, whole.size], [true, 301]);
 });
