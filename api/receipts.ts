@@ -15,7 +15,7 @@ export interface LeafPlace {
   leaf: number;
 }
 
-interface ReceiptDeps {
+export interface ReceiptDeps {
   db: Queryable;
   archives: ArchiveReader | null;
   openLog: (logId: number) => TiledLog;

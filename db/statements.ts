@@ -40,6 +40,8 @@ export interface StatementHead extends StatementName {
 export interface StatementRow extends StatementHead {
   /** Canonical JSON. */
   document: string;
+  /** The signed note over its digest. */
+  signature: string;
 }
 
 const HEAD = `project_id AS "projectId", period, number, start, "end", zone,
@@ -55,8 +57,8 @@ export async function insertStatement(
 ): Promise<void> {
   await tx.query(
     `INSERT INTO statements (project_id, period, number, start, "end", zone, document, digest, position,
-       lines, closed_at, workflow_id, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex'), $9, $10, $11, $12, $13)`,
+       lines, closed_at, workflow_id, run_id, signature)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex'), $9, $10, $11, $12, $13, $14)`,
     [
       statement.projectId,
       statement.period,
@@ -71,6 +73,7 @@ export async function insertStatement(
       statement.closedAt,
       statement.workflowId,
       statement.runId,
+      statement.signature,
     ],
   );
   await tx.query(
@@ -113,7 +116,7 @@ export async function latestStatement(
 async function oneOf(db: Queryable, where: Conditions): Promise<StatementRow | null> {
   return await withDatabaseErrors('read a statement', async () => {
     const { rows } = await db.query<Stored<StatementRow>>(
-      `SELECT ${HEAD}, document FROM statements WHERE ${where.sql} ORDER BY number DESC LIMIT 1`,
+      `SELECT ${HEAD}, document, signature FROM statements WHERE ${where.sql} ORDER BY number DESC LIMIT 1`,
       where.values,
     );
     return rows[0] === undefined ? null : { ...rows[0], position: Number(rows[0].position) };

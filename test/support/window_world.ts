@@ -26,7 +26,7 @@ import {
 } from '../../ledger/identity.ts';
 import { missingKeyEntries } from '../../ledger/key_entry.ts';
 import { leafHash } from '../../ledger/merkle.ts';
-import { sha256Hex } from '../../ledger/sha256.ts';
+import { encodeSampleEntry } from '../../ledger/sample_entry.ts';
 import type { JsonObject } from '../../meters/json.ts';
 import type { MeterType } from '../../meters/sample.ts';
 import { type UsageRules, usageRulesOf } from '../../meters/usage_rules.ts';
@@ -146,7 +146,7 @@ export class WindowWorld {
       files: FILES,
     });
     const recordedAt = new Date(this.nowMs).toISOString().replace('Z', '000Z');
-    const origins = await this.#prepare(samples);
+    const origins = await this.#prepare(samples, { recordedAt, definitions });
     return await this.#writer.append({
       recordedAt,
       definitionSetId,
@@ -188,7 +188,10 @@ export class WindowWorld {
     await this.#postgres?.stop();
   }
 
-  async #prepare(samples: readonly WorldSample[]): Promise<PreparedOrigin[]> {
+  async #prepare(
+    samples: readonly WorldSample[],
+    { recordedAt, definitions }: { recordedAt: string; definitions: string },
+  ): Promise<PreparedOrigin[]> {
     const series = samples.map(identityOf);
     const seriesIds = await byKey(
       series,
@@ -228,8 +231,17 @@ export class WindowWorld {
           ordinal: 0,
           timestamp: at,
           volume,
-          // Only the ingest's own tests look into the entries of samples.
-          leaf: leafHash(sha256Hex(id)),
+          leaf: leafHash(encodeSampleEntry({
+            ...identityOf(sample),
+            id,
+            index: 0,
+            origin,
+            timestamp: at,
+            volume,
+            metadata: documents[index]?.digest ?? '',
+            definitions,
+            recorded_at: recordedAt,
+          })),
         }],
         bytes: new Uint8Array(),
         eventType: types[index] ?? '',
