@@ -11,7 +11,7 @@ export interface UsageQuantity {
   readonly unitSeconds: Quantity | null;
 }
 
-/** Decimals of a quantity in unit hours. A nanosecond of one unit is 3 of the last. */
+/** Decimals of a quantity in unit hours. A microsecond of one unit is 278 of the last. */
 export const USAGE_SCALE = 12;
 
 const SECONDS_PER_HOUR: Quantity = { unscaled: 3_600n, scale: 0 };
