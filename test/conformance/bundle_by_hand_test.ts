@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
-import type { JsonValue } from '../../meters/json.ts';
 import { type Finished, runProgram } from '../support/go_tools.ts';
 import { ledgerVectors } from '../support/ledger_vectors.ts';
 import { testSigner } from '../support/test_signer.ts';
@@ -70,8 +69,8 @@ describe('the Python of docs/verifying.md', skipping(lackingPython()), () => {
 
   /** The bundle with a text in one of its fields replaced. */
   async function altered(bundle: string, field: string, [from, to]: [string, string]) {
-    const value = JSON.parse(bundle) as Record<string, JsonValue>;
-    const old = String(value[field]);
+    const value = JSON.parse(bundle) as Record<string, string | number>;
+    const old = `${value[field]}`;
     assert(old.includes(from), `${field} has ${from}`);
     const next = field === 'place' ? Number(to) : old.replace(from, to);
     await writeFile(join(work, 'altered.json'), canonicalJson({ ...value, [field]: next }));
