@@ -1,7 +1,7 @@
 /** The periods that projects are billed by, and what is to be done about them. */
 import type { PoolClient } from 'pg';
 import type { LineGroup } from '../meters/billing_config.ts';
-import { positionOf } from '../ledger/position.ts';
+import { LEAVES_PER_LOG, positionOf } from '../ledger/position.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
 
@@ -200,4 +200,20 @@ export async function moveMark(
   { logId, scannedTo }: { logId: number; scannedTo: bigint },
 ): Promise<void> {
   await tx.query('UPDATE billing_marks SET scanned_to = $2 WHERE log_id = $1', [logId, scannedTo]);
+}
+
+/** True if every hour before an instant is sealed, of each log in which anything is. */
+export async function isSealedUntil(db: Queryable, instant: string): Promise<boolean> {
+  return await withDatabaseErrors('read how far windows are sealed', async () => {
+    const { rows } = await db.query<{ sealed: boolean }>(
+      `SELECT NOT EXISTS (
+         SELECT FROM logs l LEFT JOIN window_keepers k USING (log_id)
+         WHERE (k.sealed_until IS NULL OR k.sealed_until < $1) AND EXISTS (
+           SELECT FROM batches b
+           WHERE b.position >= l.log_id * $2::bigint AND b.position < (l.log_id + 1) * $2::bigint)
+       ) AS sealed`,
+      [instant, LEAVES_PER_LOG],
+    );
+    return rows[0]?.sealed ?? false;
+  });
 }
