@@ -14,6 +14,7 @@ import { samplesRouter } from './routers/samples.ts';
 import { sourcesRouter } from './routers/sources.ts';
 import { statisticsRouter } from './routers/statistics.ts';
 import { usageRouter } from './routers/usage.ts';
+import { windowsRouter } from './routers/windows.ts';
 import { createCallerFactory, router } from './trpc.ts';
 
 /** Everything that can be asked of nepho. docs/api.md describes it. */
@@ -34,6 +35,7 @@ export const appRouter = router({
   sources: sourcesRouter,
   statistics: statisticsRouter,
   usage: usageRouter,
+  windows: windowsRouter,
 });
 
 /** What clients are typed by. */

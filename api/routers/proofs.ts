@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { resolveAsOf } from '../../db/as_of.ts';
+import { windowRevisions } from '../../db/window_list.ts';
 import { latestCheckpoint } from '../../db/checkpoints.ts';
 import { encodeBase64, encodeHex } from '../../ledger/bytes.ts';
 import { inclusionProof } from '../../ledger/merkle.ts';
@@ -6,15 +8,19 @@ import { proveConsistency } from '../../ledger/prove.ts';
 import { readNodesOf } from '../../ledger/tiled_log.ts';
 import type { ApiContext } from '../context.ts';
 import { apiError } from '../errors.ts';
-import { publicProcedure, router } from '../trpc.ts';
+import { scopeOf } from '../tenancy.ts';
+import { publicProcedure, router, tenantProcedure } from '../trpc.ts';
+import { windowBundleOf } from '../window_proofs.ts';
+import { windowNameInput } from '../window_schema.ts';
 import { countOutput, leafInput, logIdInput } from '../wire_schema.ts';
+import { noWindow } from './windows.ts';
 
 const sizeInput = z.int().min(1).max(2 ** 40);
 const hashesOutput = z.array(z.string());
 
 /**
- * Proofs by RFC 6962, over hashes that are public anyway: anyone can compute them out of the tiles, and
- * they say nothing of what an entry holds. Hashes are base64.
+ * Proofs by RFC 6962. Those of leaves and sizes are over hashes that are public anyway: anyone can compute
+ * them out of the tiles, and they say nothing of what an entry holds. Hashes are base64.
  */
 export const proofsRouter = router({
   /** That the leaf is in the tree of `size` leaves, the log's newest unless given. */
@@ -80,6 +86,26 @@ export const proofsRouter = router({
         root: encodeHex(head.root),
         checkpoint: head.note,
       };
+    }),
+
+  /**
+   * The evidence for a window, of the revision in force unless given: `verifyWindow` of nepho/client and
+   * `nepho verify` check it with the log's public key alone.
+   */
+  window: tenantProcedure
+    .input(z.object({ ...windowNameInput, revision: z.int().min(0).max(2 ** 31 - 1).optional() }))
+    .output(z.object({ revision: countOutput, bundle: z.string() }))
+    .query(async ({ ctx: { deps, openLog, principal }, input }) => {
+      const db = deps.db.pool;
+      const known = await resolveAsOf(db);
+      const rows = await windowRevisions(db, scopeOf(principal), input, known);
+      const window = input.revision === undefined
+        ? rows.at(-1)
+        : rows.find(({ revision }) => revision === input.revision);
+      if (window === undefined) throw noWindow();
+      const parts = { db, archives: deps.archives, openLog };
+      const bundle = await windowBundleOf(parts, principal, window);
+      return { revision: window.revision, bundle };
     }),
 });
 
