@@ -117,3 +117,25 @@ test('a range goes on from the carry of the one before it as from the readings t
     { numRuns: 300 },
   );
 });
+
+test('a window needs its carry, its readings, and those of the first time after them alone', () => {
+  fc.assert(
+    fc.property(readings, staleness, fc.integer({ min: 0, max: 9 }), (given, stale, nth) => {
+      const every = 10n * SECOND;
+      const from = RANGE.from + BigInt(nth) * every;
+      const options = { ...RANGE, every, stalenessMicros: stale };
+      // From before the first reading that there may be.
+      const windows = computeWindows(given, { ...options, from: RANGE.from - 100n * SECOND });
+      const whole = windows.find(({ start }) => start === from);
+      const before = windows.findLast(({ start }) => start < from);
+      const carry = before === undefined ? null : carryAfter(before.figures, before.carry);
+      const after = inOrder(given).filter(({ at }) => at >= from + every);
+      const enough = given.filter(({ at }) =>
+        at >= from && (at < from + every || at === after[0]?.at)
+      );
+      const [window] = computeWindows(enough, { ...options, from, to: from + every, carry });
+      assert.deepEqual(window, whole);
+    }),
+    { numRuns: 300 },
+  );
+});
