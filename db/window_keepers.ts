@@ -1,10 +1,8 @@
 /** How far each log's windows are closed: the row that makes every step of it happen once. */
 import type { Pool, PoolClient } from 'pg';
 import { leafOfPosition, positionOf } from '../ledger/position.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
-import { HOUR_MICROS, hourOf } from './window_columns.ts';
 
 export interface WindowKeeperRow {
   logId: number;
@@ -23,9 +21,6 @@ export interface LastSeal {
   /** Digest of the usage rules that it was computed by. */
   rules: string;
 }
-
-/** How far before the present the first hour may lie that is sealed: older samples make revisions. */
-const MAX_FIRST_AGE_MICROS = 31n * 24n * HOUR_MICROS;
 
 const COLUMNS = `log_id AS "logId", sealed_from AS "sealedFrom", sealed_until AS "sealedUntil",
   scanned_to AS "scannedTo"`;
@@ -47,29 +42,31 @@ export async function readWindowKeeper(
   });
 }
 
-/**
- * Begins the windows of a log with the hour of its earliest sample, at most 31 days back. Idempotent.
- *
- * @returns null while the log has no samples
- */
-export async function beginWindows(
+/** When the earliest of the samples is that the log holds as of a size, null if there is none. */
+export async function earliestSample(
+  db: Queryable,
+  { logId, size }: { logId: number; size: number },
+): Promise<string | null> {
+  return await withDatabaseErrors('find the earliest sample', async () => {
+    const { rows } = await db.query<{ earliest: string | null }>(
+      'SELECT min(min_ts) AS earliest FROM batches WHERE position >= $1 AND position < $2',
+      [positionOf(logId, 0), positionOf(logId, size)],
+    );
+    return rows[0]?.earliest ?? null;
+  });
+}
+
+/** Begins with an hour, unless that was done before. */
+export async function insertWindowKeeper(
   pool: Pool,
   logId: number,
-  now: string,
+  firstHour: string,
 ): Promise<WindowKeeperRow | null> {
   return await withDatabaseErrors('begin to seal windows', async () => {
-    const { rows } = await pool.query<{ earliest: string | null }>(
-      'SELECT min(min_ts) AS earliest FROM batches WHERE position >= $1 AND position < $2',
-      [positionOf(logId, 0), positionOf(logId + 1, 0)],
-    );
-    const earliest = rows[0]?.earliest ?? null;
-    if (earliest === null) return null;
-    const oldest = toMicros(now) - MAX_FIRST_AGE_MICROS;
-    const first = toMicros(earliest) > oldest ? toMicros(earliest) : oldest;
     await pool.query(
       `INSERT INTO window_keepers (log_id, sealed_from, sealed_until, scanned_to)
        VALUES ($1, $2, $2, 0) ON CONFLICT (log_id) DO NOTHING`,
-      [logId, formatMicros(hourOf(first))],
+      [logId, firstHour],
     );
     return await readWindowKeeper(pool, logId);
   });

@@ -192,6 +192,35 @@ export async function neighboursOf(
   });
 }
 
+/**
+ * The start of the next window of each series from a time on that has readings in it, or else of the last
+ * that has anything; null if there is none.
+ */
+export async function nextWindows(
+  db: Queryable,
+  wanted: readonly { seriesId: number; from: string }[],
+): Promise<(string | null)[]> {
+  if (wanted.length === 0) return [];
+  return await withDatabaseErrors('find the next windows', async () => {
+    const { rows } = await db.query<{ next: string | null }>({
+      name: 'next_windows',
+      text: `SELECT coalesce(
+               (SELECT min(w.start) FROM windows w
+                WHERE w.series_id = t.series_id AND w.start >= t.since AND w.count > 0),
+               (SELECT max(w.start) FROM windows w
+                WHERE w.series_id = t.series_id AND w.start >= t.since AND ${HOLDS_SOMETHING})
+             ) AS next
+             FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS t(series_id, since, n)
+             ORDER BY t.n`,
+      values: [
+        literal(wanted.map(({ seriesId }) => seriesId)),
+        literal(wanted.map(({ from }) => from)),
+      ],
+    });
+    return rows.map(({ next }) => next);
+  });
+}
+
 interface CarryRow {
   series_id: number;
   /** Null of a window before the first reading, which says since when it holds. */

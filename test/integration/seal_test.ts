@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { beginWindows, readWindowKeeper } from '../../db/window_keepers.ts';
+import { readWindowKeeper } from '../../db/window_keepers.ts';
 import { toMicros } from '../../meters/timestamp.ts';
 import { windowSkipReason, WindowWorld, type WorldSample } from '../support/window_world.ts';
 
@@ -40,15 +40,15 @@ describe('sealing hours', { skip: windowSkipReason() }, () => {
       gauge('vm-1', '08:40', '4'),
       gauge('vm-2', '08:50', '1'),
     ]);
-    const keeper = await beginWindows(world.pool, 0, at('12:00'));
+    const keeper = await world.begin();
     assert.deepEqual(keeper, {
       logId: 0,
       sealedFrom: at('08:00'),
       sealedUntil: at('08:00'),
       scannedTo: 0,
     });
-    await world.pool.query('UPDATE window_keepers SET scanned_to = $1', [world.size]);
-    const receipt = await world.seal({ from: at('08:00'), to: at('11:00'), size: world.size });
+    const { scanned_to: size } = await world.revise();
+    const receipt = await world.seal({ from: at('08:00'), to: at('11:00'), size });
     assert.deepEqual(receipt, { shard: 0, hours: 3, windows: 4, sealed_until: at('11:00') });
     const { rows } = await world.pool.query(
       'SELECT start, resource_id, count, integral, covered, expired FROM windows JOIN series USING (series_id) ORDER BY 1, 2',

@@ -5,8 +5,7 @@ import { Registry } from 'prom-client';
 import type { ApiDeps } from '../../api/deps.ts';
 import { createContext } from '../../api/context.ts';
 import { createCaller } from '../../api/root.ts';
-import { createDatabase, type Database, inTransaction } from '../../db/client.ts';
-import { beginWindows, moveWindowKeeper } from '../../db/window_keepers.ts';
+import { createDatabase, type Database } from '../../db/client.ts';
 import { isNephoError } from '../../meters/errors.ts';
 import { addQuantities, formatQuantity, parseQuantity } from '../../meters/quantity.ts';
 import type { MeterType } from '../../meters/sample.ts';
@@ -133,7 +132,9 @@ function readingOf(sample: WorldSample): WindowReading {
 
 function rowsOf({ usage }: Usage, query: Query): Map<string, string> {
   return new Map(usage.map((row) => [
-    [row.start, row.meter, ...(query.group_by ?? []).map((name) => row.group[name] ?? '')].join(' '),
+    [row.start, row.meter, ...(query.group_by ?? []).map((name) => row.group[name] ?? '')].join(
+      ' ',
+    ),
     [row.quantity, row.count, row.sum, row.covered].join(' '),
   ]));
 }
@@ -149,10 +150,8 @@ describe('usage', { skip: windowSkipReason() }, () => {
       to: '2026-12-01T00:00:00.000000Z',
     });
     await world.append(SAMPLES);
-    await beginWindows(world.pool, 0, formatMicros(END));
-    await inTransaction(world.pool, (tx) => moveWindowKeeper(tx, 0, { scannedTo: world.size }));
-    const { size } = world;
-    const keeper = await beginWindows(world.pool, 0, formatMicros(END));
+    const keeper = await world.begin();
+    const { scanned_to: size } = await world.revise();
     for (let start = toMicros(keeper?.sealedFrom ?? ''); start < SEALED_UNTIL;) {
       const end = start + 24n * HOUR < SEALED_UNTIL ? start + 24n * HOUR : SEALED_UNTIL;
       await world.seal({ from: formatMicros(start), to: formatMicros(end), size });

@@ -10,7 +10,6 @@ import { type BillingPeriod, insertPeriods } from '../../db/billing_periods.ts';
 import { listLogs } from '../../db/logs.ts';
 import { getStatement, type StatementRow } from '../../db/statements.ts';
 import { parseStatement, type StatementDocument } from '../../ledger/statement_document.ts';
-import { beginWindows } from '../../db/window_keepers.ts';
 import { type BillingConfig, DEFAULT_BILLING } from '../../meters/billing_config.ts';
 import { formatMillis, toMicros } from '../../meters/timestamp.ts';
 import { testSigner } from './test_signer.ts';
@@ -48,9 +47,8 @@ export class BillingWorld {
 
   /** Seals hours of UTC as of all that is in the log, in which nothing is late. */
   async seal(from: string, to: string): Promise<void> {
-    const { pool, size, nowMs } = this.windows;
-    await beginWindows(pool, 0, formatMillis(nowMs));
-    await pool.query('UPDATE window_keepers SET scanned_to = $1', [size]);
+    await this.windows.begin();
+    const { scanned_to: size } = await this.windows.revise();
     await this.windows.seal({ from, to, size });
   }
 

@@ -1,10 +1,10 @@
 /** Seals hours of logs that the real ingest filled, without Temporal. */
 import type { Pool } from 'pg';
+import { beginWindows } from '../../activities/begin_windows.ts';
+import { reviseLate } from '../../activities/revise_late.ts';
 import { sealHours } from '../../activities/seal_hours.ts';
 import type { WindowDeps } from '../../activities/window_deps.ts';
-import { inTransaction } from '../../db/client.ts';
 import { readLog } from '../../db/logs.ts';
-import { beginWindows, moveWindowKeeper } from '../../db/window_keepers.ts';
 import { createSigner } from '../../ledger/signer.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import type { UsageRules } from '../../meters/usage_rules.ts';
@@ -39,12 +39,13 @@ export async function sealLogs(pool: Pool, options: SealLogsOptions): Promise<nu
   const deps = sealingDeps(pool, options);
   const sealed: number[] = [];
   for (let shard = 0; shard < options.shards; shard += 1) {
-    const keeper = await beginWindows(pool, shard, formatMillis(Date.now()));
     const size = (await readLog(pool, shard))?.size ?? 0;
+    const now = formatMillis(Date.now());
+    const keeper = await beginWindows(pool, options.rules, { logId: shard, size, now });
     if (keeper === null) continue;
-    await inTransaction(pool, (tx) => moveWindowKeeper(tx, shard, { scannedTo: size }));
     const hours = { shard, from: keeper.sealedUntil, to: options.until, size };
     const run = { workflowId: `seal-${shard}-${hours.from}`, runId: `run-${shard}-${size}` };
+    await reviseLate(deps, { shard, to: size }, { run, progress: () => {} });
     await sealHours(deps, hours, { run, progress: () => {} });
     sealed.push(shard);
   }

@@ -1,5 +1,7 @@
 /** A log on a real PostgreSQL that tests fill with readings, seal and revise, without Temporal. */
 import type { Pool } from 'pg';
+import { beginWindows } from '../../activities/begin_windows.ts';
+import { reviseLate, type ReviseReceipt } from '../../activities/revise_late.ts';
 import { sealHours, type SealHoursInput, type SealReceipt } from '../../activities/seal_hours.ts';
 import type { WindowDeps } from '../../activities/window_deps.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
@@ -11,10 +13,12 @@ import {
 import { enterDefinitionSet } from '../../db/enter_definition_set.ts';
 import { LogWriter } from '../../db/log_writer.ts';
 import { migrate } from '../../db/migrate.ts';
+import { readLog } from '../../db/logs.ts';
 import { openLog } from '../../db/open_log.ts';
 import { ensurePartitions } from '../../db/partitions.ts';
 import type { AppendOutcome, PreparedOrigin } from '../../db/prepared_batch.ts';
 import type { SealingRun } from '../../db/seals.ts';
+import type { WindowKeeperRow } from '../../db/window_keepers.ts';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
 import { encodeEntry } from '../../ledger/entry.ts';
 import {
@@ -134,10 +138,6 @@ export class WindowWorld {
     );
   }
 
-  get size(): number {
-    return this.#writer.head.tree.size;
-  }
-
   /** Appends samples in one batch. Those that are known are duplicates. */
   async append(samples: readonly WorldSample[]): Promise<AppendOutcome> {
     const definitions = definitionsDigest(FILES);
@@ -174,6 +174,19 @@ export class WindowWorld {
   run(): SealingRun {
     this.#runs += 1;
     return { workflowId: `seal-0-${this.#runs}`, runId: `run-${this.#runs}` };
+  }
+
+  /** Begins the windows with the first hour that the samples are about. */
+  async begin(): Promise<WindowKeeperRow | null> {
+    const now = new Date(this.nowMs).toISOString().replace('Z', '000Z');
+    const size = (await readLog(this.pool, 0))?.size ?? 0;
+    return await beginWindows(this.pool, this.rules, { logId: 0, size, now });
+  }
+
+  /** To the present size of the log unless given. */
+  async revise(to?: number, deps: WindowDeps = this.deps()): Promise<ReviseReceipt> {
+    const size = to ?? (await readLog(this.pool, 0))?.size ?? 0;
+    return await reviseLate(deps, { shard: 0, to: size }, { run: this.run(), progress: () => {} });
   }
 
   async seal(
