@@ -24,6 +24,11 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+export function wholeNumberFrom0(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(text);
+}
+
 export interface Collected<Row> {
   rows: Row[];
   next_cursor: string | null;

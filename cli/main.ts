@@ -19,6 +19,7 @@ const COMMANDS: Record<string, () => Promise<{ register(program: Command): void 
   samples: () => import('./samples.ts'),
   statistics: () => import('./statistics.ts'),
   usage: () => import('./usage.ts'),
+  windows: () => import('./windows.ts'),
   resources: () => import('./resources.ts'),
   explain: () => import('./explain.ts'),
   quarantine: () => import('./quarantine.ts'),

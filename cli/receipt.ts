@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { connect } from './connection.ts';
 import { type JsonOption, printResult, withJson } from './output.ts';
+import { saveEvidence } from './save_evidence.ts';
 import { formatFields } from './table.ts';
-import { keyFileOf, rotationFileOf } from './trusted_keys.ts';
 
 interface Options extends JsonOption {
   output?: string;
@@ -29,18 +28,14 @@ async function fetchReceipt(id: string, options: Options): Promise<void> {
     printResult(answer, options, () => answer.receipt);
     return;
   }
-  const { keys } = await connection.call((nepho) => nepho.logs.keys.query());
-  await writeFile(output, answer.receipt);
-  await writeFile(keyFileOf(output), keys.map(({ vkey }) => `${vkey}\n`).join(''));
-  const oldestFirst = keys.toReversed().map(({ entry }) => `${entry}\n`);
-  await writeFile(rotationFileOf(output), oldestFirst.join(''));
+  const keyFile = await saveEvidence(connection, output, answer.receipt);
   printResult(
-    { ...answer, file: output, key_file: keyFileOf(output) },
+    { ...answer, file: output, key_file: keyFile },
     options,
     () =>
       formatFields([
         ['receipt', output],
-        ['keys', keyFileOf(output)],
+        ['keys', keyFile],
         ['log', answer.origin],
         ['entry', answer.leaf_index],
         ['of', answer.size],

@@ -19,6 +19,17 @@ export interface FilterOptions {
 
 /** Adds the options that say which samples are meant. */
 export function withSampleFilters(command: Command): Command {
+  return withSeriesFilters(command)
+    .option(
+      '--metadata <path=value>',
+      'with this text in the metadata, as flavor.name=m1.tiny; may be repeated',
+      pathAndValue,
+      {},
+    );
+}
+
+/** Adds those of them that do not look into single samples. */
+export function withSeriesFilters(command: Command): Command {
   return command
     .option('-m, --meter <name>', 'of one meter')
     .option('--resource <id>', 'of one resource')
@@ -26,13 +37,7 @@ export function withSampleFilters(command: Command): Command {
     .option('--user <id>', 'of one user')
     .option('--source <name>', 'of one source')
     .option('--from <time>', 'from this time on, as 2026-01-31T00:00:00Z')
-    .option('--to <time>', 'before this time')
-    .option(
-      '--metadata <path=value>',
-      'with this text in the metadata, as flavor.name=m1.tiny; may be repeated',
-      pathAndValue,
-      {},
-    );
+    .option('--to <time>', 'before this time');
 }
 
 /** What the API is asked for. */
