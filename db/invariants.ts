@@ -1,5 +1,6 @@
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
+import { WINDOW_INVARIANTS } from './window_invariants.ts';
 
 /** The runs of places whose samples are in archives alone. */
 const ARCHIVED = `
@@ -106,6 +107,7 @@ export const INVARIANTS = {
     SELECT metadata_id FROM metadata WHERE sha256(convert_to(body, 'UTF8')) <> digest
     UNION ALL
     SELECT quarantine_id FROM quarantine WHERE sha256(bytes) <> digest`,
+  ...WINDOW_INVARIANTS,
 } as const;
 
 export interface BrokenInvariant {
