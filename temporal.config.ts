@@ -10,6 +10,10 @@ export const TASK_QUEUES = {
   ingest: 'nepho-ingest',
   /** Cycles of polling, which wait for others' endpoints most of the time. */
   poll: 'nepho-poll',
+  /** Sealing hours and closing statements, which may take long. */
+  windows: 'nepho-windows',
+  /** Attempts at webhooks, which wait for others' endpoints and must hold up nothing else. */
+  webhooks: 'nepho-webhooks',
 } as const;
 
 /** The actor that brings one shard of the intake into its log. */
@@ -99,3 +103,56 @@ export const POLL_ACCOUNT_OPTIONS = {
 
 /** Bytes that an activity may return: histories carry receipts, never samples. */
 export const MAX_RECEIPT_BYTES = 4_096;
+
+/** The Schedule and the actor that open the actors of billing periods, and tell them of revisions. */
+export const BILLING_RUN_ID = 'billing-run';
+export const BILLING_RUN_EVERY = '10 minutes';
+
+/** Pages of periods that one run of `billingRun` goes through before it continues as new. */
+export const BILLING_PAGES_PER_RUN = 20;
+
+/** Seconds between two looks at an open period, and while it waits for its hours to be sealed. */
+export const BILLING_LOOK_SECONDS = 3_600;
+export const BILLING_WAIT_SECONDS = 120;
+/** Looks before `billingPeriod` continues as new: eight days of an open period. */
+export const BILLING_LOOKS_PER_RUN = 200;
+
+/** Reading, and marking what is to be done. */
+export const BILLING_OPTIONS = {
+  taskQueue: TASK_QUEUES.windows,
+  startToCloseTimeout: '5 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+} satisfies ActivityOptions;
+
+/** Some 100,000 windows a second go into a statement; it shows by heartbeats that it lives. */
+export const CLOSING_OPTIONS = {
+  taskQueue: TASK_QUEUES.windows,
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+} satisfies ActivityOptions;
+
+/**
+ * Seconds from one attempt at a webhook to the next: the schedule of Standard Webhooks, three days in all.
+ * Those of minutes and more are lengthened by up to a tenth, by chance, so that not all come at once.
+ */
+export const WEBHOOK_DELAYS = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/** The longest that an endpoint may ask us to wait by `Retry-After`. */
+export const WEBHOOK_MAX_WAIT_SECONDS = 86_400;
+
+/** One attempt; what came of it is its result. It is retried only if nothing could be sent or recorded. */
+export const WEBHOOK_OPTIONS = {
+  taskQueue: TASK_QUEUES.webhooks,
+  startToCloseTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies ActivityOptions;
+/** The actor that tells one endpoint of one statement. */
+export function webhookActorId(deliveryId: string): string {
+  return `webhook-${deliveryId}`;
+}
+
+/** Hours that one worker seals, and statements that it closes, at once. */
+export const WINDOWS_AT_ONCE = 4;
+
+/** Attempts that one worker makes at once. */
+export const WEBHOOKS_AT_ONCE = 16;

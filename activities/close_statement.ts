@@ -10,7 +10,8 @@ import {
   latestStatement,
   type StatementRow,
 } from '../db/statements.ts';
-import { homeLogOf } from '../ledger/billing_identity.ts';
+import { deliveriesOf, insertDeliveries } from '../db/webhooks.ts';
+import { deliveryIdOf, homeLogOf } from '../ledger/billing_identity.ts';
 import { encodeEntry } from '../ledger/entry.ts';
 import { parseStatement, signStatement } from '../ledger/statement_document.ts';
 import { endpointsOf, type StatementEvent } from '../meters/billing_config.ts';
@@ -48,8 +49,8 @@ export interface ClosedStatement {
   lines: number;
   gaps: number;
   event: StatementEvent;
-  /** Endpoints that are told of it, by name. */
-  endpoints: string[];
+  /** By `webhook-id`: each is told to an endpoint. */
+  deliveries: string[];
   /** Windows of the period were revised since: an amendment is to be looked for. */
   is_revised: boolean;
 }
@@ -116,6 +117,8 @@ async function write(deps: BillingDeps, { order, period, assembled, run }: Writi
   const inForce = await guestSigners(pool, logId, { signers, now });
   const { document, text, digest } = assembled;
   const signature = await signStatement(text, inForce);
+  const event = eventOf(order.number);
+  const endpoints = endpointsOf(await deps.billing(), { projectId: order.project_id, event });
   const entry = encodeEntry({
     kind: 'statement',
     v: 1,
@@ -155,6 +158,15 @@ async function write(deps: BillingDeps, { order, period, assembled, run }: Writi
       document: text,
       signature,
     }, document.lines);
+    const name = { projectId: order.project_id, period: order.period, number: order.number };
+    await insertDeliveries(
+      tx,
+      { ...name, event, createdAt: now },
+      endpoints.map(({ name: endpoint }) => ({
+        endpoint,
+        deliveryId: deliveryIdOf({ ...name, endpoint }),
+      })),
+    );
     return { records: [{ kind: 'statement', entry }], result: undefined };
   });
 }
@@ -200,19 +212,22 @@ async function sizesOf({ pool }: BillingDeps, sizes: readonly number[]): Promise
 /** What there is to say of a closed statement, whoever closed it. */
 async function closedOf(deps: BillingDeps, statement: StatementRow): Promise<ClosedStatement> {
   const { projectId, number, digest, lines } = statement;
-  const event = number === 0 ? 'statement.final' : 'statement.amended';
-  const endpoints = endpointsOf(await deps.billing(), { projectId, event });
   const document = parseStatement(statement.document);
   const sizes = await resolveAsOf(deps.pool, { checkpoints: document.covers });
+  const deliveries = await deliveriesOf(deps.pool, statement);
   return {
     number,
     digest,
     lines,
     gaps: document.gaps.length,
-    event,
-    endpoints: endpoints.map(({ name }) => name),
+    event: eventOf(number),
+    deliveries: deliveries.map(({ deliveryId }) => deliveryId),
     is_revised: await wereRevisedSince(deps.pool, projectId, { ...hoursOf(statement), sizes }),
   };
+}
+
+function eventOf(number: number): StatementEvent {
+  return number === 0 ? 'statement.final' : 'statement.amended';
 }
 
 function outOfTurn({ period, number }: CloseOrder): NephoError {

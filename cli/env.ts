@@ -52,6 +52,9 @@ export interface Settings {
   definitionDirs: string[];
   /** By which samples become usage. */
   usageRulesFile: string;
+  /** Where billing.yaml may be, the first that is there counts; named if it must be there. */
+  billingFiles: string[];
+  isBillingNamed: boolean;
   /** Where polling.yaml may be, the first that is there counts. */
   pollingFiles: string[];
   /** Private keys in PEM, the newest first. */
@@ -118,7 +121,7 @@ export function unknownVariables(
 }
 
 /**
- * The value of a variable that polling.yaml names for a secret, as in `password_env`. Not trimmed:
+ * The value of a variable that polling.yaml or billing.yaml names for a secret, as in `password_env`. Not trimmed:
  * whatever stands there is the secret. Undefined if it is not set, or empty.
  */
 export function secretVariable(
@@ -178,6 +181,10 @@ function settingsOf(env: Environment): Settings {
     usageRulesFile: path.resolve(
       env.NEPHO_USAGE_RULES ?? path.join(PROJECT_DIR, 'definitions', 'usage', 'usage.yaml'),
     ),
+    billingFiles: env.NEPHO_BILLING === undefined
+      ? [path.join(home, 'billing.yaml'), path.resolve('billing.yaml')]
+      : [path.resolve(env.NEPHO_BILLING)],
+    isBillingNamed: env.NEPHO_BILLING !== undefined,
     pollingFiles: env.NEPHO_POLLING_FILE === undefined
       ? [path.join(home, 'polling.yaml'), path.resolve('polling.yaml')]
       : [path.resolve(env.NEPHO_POLLING_FILE)],

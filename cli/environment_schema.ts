@@ -141,6 +141,13 @@ export const environmentSchema = z.object({
     meaning: 'the rules by which samples become usage: [usage](usage.md)',
     fallback: '`definitions/usage/usage.yaml` in the project',
   }),
+  NEPHO_BILLING: variable(text, {
+    kind: 'a file',
+    example: '/etc/nepho/billing.yaml',
+    meaning: 'periods, statements and webhooks: [statements](statements.md)',
+    fallback:
+      '`billing.yaml` in NEPHO_HOME or the working directory; without it calendar months in UTC',
+  }),
   NEPHO_POLLING_FILE: variable(text, {
     kind: 'a file',
     example: '/etc/nepho/polling.yaml',

@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
+import type { BillingDeps, WebhookDeps } from '../activities/billing_deps.ts';
 import { DefinitionSource } from '../activities/definition_source.ts';
 import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/ingest_deps.ts';
 import { checkSigningKeys } from '../activities/take_over_log.ts';
@@ -21,11 +22,14 @@ import { createDatabase, type Database } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
 import { ArchiveDirectory } from '../ledger/archive_directory.ts';
 import type { Signer } from '../ledger/signer.ts';
+import { type BillingPlaces, openBillingSource } from './billing_files.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
 import { pollPublisher } from './poll_publisher.ts';
 import { type RunningWorker, runWorker } from './run_worker.ts';
+import { secretResolver } from './secret_files.ts';
+import { loadUsageRules } from './usage_rules_file.ts';
 import { answerMetrics } from './worker_metrics.ts';
 
 /** Names this worker for people: in the logs' heads and in metrics. */
@@ -45,6 +49,9 @@ export interface IngestWorkerConfig {
   retentionDays: number | null;
   /** Folders of definition files in the order of their precedence. */
   definitionDirs: readonly string[];
+  /** By which samples become usage. */
+  usageRulesFile: string;
+  billing: BillingPlaces;
   /** The newest first. */
   signers: readonly Signer[];
   keyChange: KeyChangePolicy;
@@ -63,7 +70,7 @@ export interface IngestWorkerConfig {
  */
 export async function startIngestWorker(config: IngestWorkerConfig): Promise<RunningWorker> {
   const db = createDatabase(config.databaseUrl, {
-    poolSize: 2 * config.shards + 2,
+    poolSize: 2 * config.shards + 8,
     applicationName: 'nepho-worker',
   });
   let nats: NatsConnection | null = null;
@@ -91,7 +98,10 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
       address: config.temporalAddress,
       namespace: config.temporalNamespace,
       shards: config.shards,
-    }, pollAccountDeps(config, { db, nats, temporal }));
+    }, {
+      account: pollAccountDeps(config, { db, nats, temporal }),
+      billing: await billingDeps(config, db),
+    });
     return closingAfter(worker, close);
   } catch (error) {
     await close();
@@ -124,6 +134,26 @@ function ingestDeps(
     nowMs: Date.now,
     log: structuredLog('ingest'),
     metrics: createIngestMetrics(config.registry),
+  };
+}
+
+async function billingDeps(
+  config: IngestWorkerConfig,
+  { pool }: Database,
+): Promise<BillingDeps & WebhookDeps> {
+  const log = structuredLog('billing');
+  const warn = (warning: string) => log.warn('billing_configuration', { warning });
+  const rules = await loadUsageRules(config.usageRulesFile, warn);
+  const billing = await openBillingSource(config.billing, warn);
+  return {
+    pool,
+    shards: config.shards,
+    signers: config.signers,
+    rules: () => Promise.resolve(rules),
+    billing: () => billing.current(),
+    readSecret: secretResolver({ baseDir: billing.baseDir }),
+    nowMs: Date.now,
+    log,
   };
 }
 

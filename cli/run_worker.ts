@@ -12,6 +12,9 @@ import {
   Worker,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
+import { createBillingActivities } from '../activities/billing_activities.ts';
+import type { BillingDeps, WebhookDeps } from '../activities/billing_deps.ts';
+import { createWebhookActivities } from '../activities/deliver_webhook.ts';
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createPollAccountActivities } from '../activities/poll_account.ts';
@@ -19,12 +22,16 @@ import type { PollAccountDeps } from '../activities/poll_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
+  BILLING_RUN_EVERY,
+  BILLING_RUN_ID,
   ingestShardId,
   MAINTENANCE_EVERY,
   MAINTENANCE_ID,
   POLL_CHECK_EVERY,
   POLL_CHECK_ID,
   TASK_QUEUES,
+  WEBHOOKS_AT_ONCE,
+  WINDOWS_AT_ONCE,
 } from '../temporal.config.ts';
 import type { IngestShardState } from '../workflows/ingest_shard.ts';
 import { bundleWorkflows } from './workflow_bundle.ts';
@@ -53,11 +60,18 @@ export interface RunningWorker {
 /** Milliseconds that running activities have to end after {@link RunningWorker.stop}. */
 const FORCE_AFTER = '20 seconds';
 
+/** What a worker does beside ingest: what is not given is not done here. */
+export interface WorkerParts {
+  account?: PollAccountDeps;
+  billing?: BillingDeps & WebhookDeps;
+}
+
 export async function runWorker(
   deps: IngestDeps,
   options: WorkerOptions,
-  account: PollAccountDeps | null = null,
+  parts: WorkerParts = {},
 ): Promise<RunningWorker> {
+  const { account, billing } = parts;
   logTemporalBy(deps.log);
   const connection = await connectTemporal(options.address);
   const common = {
@@ -73,7 +87,7 @@ export async function runWorker(
     workflowBundle: options.workflowBundle ?? await bundleWorkflows(),
     activities: {
       ...createStorageActivities(deps),
-      ...account === null ? {} : createPollAccountActivities(account),
+      ...account === undefined ? {} : createPollAccountActivities(account),
     },
     maxCachedWorkflows: 200,
   });
@@ -84,6 +98,22 @@ export async function runWorker(
     maxConcurrentActivityTaskExecutions: options.maxLegs ?? options.shards + 1,
   });
   const workers = [control, ingest];
+  if (billing !== undefined) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: TASK_QUEUES.windows,
+        activities: { ...createBillingActivities(billing) },
+        maxConcurrentActivityTaskExecutions: WINDOWS_AT_ONCE,
+      }),
+      await Worker.create({
+        ...common,
+        taskQueue: TASK_QUEUES.webhooks,
+        activities: { ...createWebhookActivities(billing) },
+        maxConcurrentActivityTaskExecutions: WEBHOOKS_AT_ONCE,
+      }),
+    );
+  }
   const running = workers.map((worker) => worker.run());
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -96,7 +126,7 @@ export async function runWorker(
     await ended;
   };
   try {
-    await startActors(options, account !== null);
+    await startActors(options, parts);
   } catch (error) {
     await stop();
     throw error;
@@ -141,7 +171,7 @@ export function logTemporalBy(log: IngestDeps['log']): void {
 }
 
 /** Starts each shard's actor and the maintenance Schedule unless they are there. */
-async function startActors(options: WorkerOptions, polls: boolean): Promise<void> {
+async function startActors(options: WorkerOptions, parts: WorkerParts): Promise<void> {
   const connection = await Connection.connect({ address: options.address });
   try {
     const client = new Client({ connection, namespace: options.namespace });
@@ -164,7 +194,15 @@ async function startActors(options: WorkerOptions, polls: boolean): Promise<void
       workflowType: 'maintainStorageOnce',
       runTimeout: '30 minutes',
     });
-    if (polls) {
+    if (parts.billing !== undefined) {
+      await startSchedule(client, {
+        id: BILLING_RUN_ID,
+        every: BILLING_RUN_EVERY,
+        workflowType: 'billingRun',
+        runTimeout: '30 minutes',
+      });
+    }
+    if (parts.account !== undefined) {
       await startSchedule(client, {
         id: POLL_CHECK_ID,
         every: POLL_CHECK_EVERY,
@@ -179,7 +217,7 @@ async function startActors(options: WorkerOptions, polls: boolean): Promise<void
 
 interface OwnSchedule {
   id: string;
-  every: typeof MAINTENANCE_EVERY | typeof POLL_CHECK_EVERY;
+  every: typeof MAINTENANCE_EVERY | typeof POLL_CHECK_EVERY | typeof BILLING_RUN_EVERY;
   workflowType: string;
   runTimeout: '30 minutes' | '5 minutes';
 }

@@ -46,6 +46,8 @@ export async function workerConfig(
     archiveDir: settings.archiveDir,
     retentionDays: settings.retentionDays,
     definitionDirs: settings.definitionDirs,
+    usageRulesFile: settings.usageRulesFile,
+    billing: { billingFiles: settings.billingFiles, isBillingNamed: settings.isBillingNamed },
     signers: await loadSigners({
       name: settings.deployment,
       values: settings.signingKeys,

@@ -193,3 +193,38 @@ function statementConditions(
   where.equal('period', period);
   return where;
 }
+
+/** The number of the last statement of a period; null before there is one. */
+export async function latestStatementNumber(
+  db: Queryable,
+  projectId: string,
+  period: string,
+): Promise<number | null> {
+  return await withDatabaseErrors('read the number of a statement', async () => {
+    const { rows } = await db.query<{ number: number | null }>(
+      'SELECT max(number) AS number FROM statements WHERE project_id = $1 AND period = $2',
+      [projectId, period],
+    );
+    return rows[0]?.number ?? null;
+  });
+}
+
+/** Days after which the history of a run is given up: Temporal has long forgotten it. */
+const HISTORY_DAYS = 7;
+
+/** The last runs that closed a statement and of which no history is kept. */
+export async function runsWithoutHistory(
+  db: Queryable,
+  { limit }: { limit: number },
+): Promise<{ workflowId: string; runId: string }[]> {
+  return await withDatabaseErrors('look for runs without a history', async () => {
+    const { rows } = await db.query<{ workflowId: string; runId: string }>(
+      `SELECT s.workflow_id AS "workflowId", s.run_id AS "runId" FROM statements s
+       WHERE s.closed_at > clock_timestamp() - make_interval(days => $1) AND NOT EXISTS (
+         SELECT FROM workflow_histories h WHERE h.run_id = s.run_id)
+       GROUP BY 1, 2 ORDER BY max(s.closed_at) DESC LIMIT $2`,
+      [HISTORY_DAYS, limit],
+    );
+    return rows;
+  });
+}

@@ -34,8 +34,3 @@ export function deliveryIdOf(
   const { projectId, period, number, endpoint } = about;
   return `msg_${sha256Hex(canonicalJson([projectId, period, number, endpoint])).slice(0, 32)}`;
 }
-
-/** The id of the actor that delivers it. */
-export function deliveryActorId(deliveryId: string): string {
-  return `webhook-${deliveryId}`;
-}

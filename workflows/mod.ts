@@ -1,5 +1,8 @@
 /** The one entry that the workflow bundler takes: every workflow, by name. */
 export { backfillSource } from './backfill_source.ts';
+export { billingPeriod } from './billing_period.ts';
+export { billingRun } from './billing_run.ts';
+export { deliverWebhook } from './deliver_webhook.ts';
 export { ingestShard } from './ingest_shard.ts';
 export { maintainStorageOnce } from './maintain_storage.ts';
 export { checkPolls, pollSource } from './poll_source.ts';

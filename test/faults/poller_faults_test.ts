@@ -88,7 +88,7 @@ describe('a cycle', { skip: ingestSkipReason() || temporalSkipReason() }, () => 
       shards: 1,
       legSeconds: 1,
       workflowBundle: { codePath: temporal.bundlePath },
-    }, account());
+    }, { account: account() });
   }
 
   async function startPoller(): Promise<void> {

@@ -84,7 +84,7 @@ describe('closeStatement', { skip: windowSkipReason() }, () => {
         lines: 4,
         gaps: 1,
         event: 'statement.final',
-        endpoints: [],
+        deliveries: [],
         is_revised: false,
       },
     );

@@ -118,7 +118,7 @@ describe('a source in force', { skip: ingestSkipReason() || temporalSkipReason()
       shards: 1,
       legSeconds: 1,
       workflowBundle: { codePath: temporal.bundlePath },
-    }, pollDeps());
+    }, { account: pollDeps() });
     poller = await runPoller(pollDeps(), {
       address: temporal.server.address,
       namespace: 'default',
