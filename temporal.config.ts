@@ -101,6 +101,45 @@ export const POLL_ACCOUNT_OPTIONS = {
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds', maximumAttempts: 10 },
 } satisfies ActivityOptions;
 
+/** The actor that closes the hours of one shard's log. */
+export function windowKeeperId(shard: number): string {
+  return `window-keeper-${shard}`;
+}
+
+/** The child that seals from an hour on, as of a size of the log. */
+export function sealWindowsId(task: { shard: number; from: string; size: number }): string {
+  return `seal-${task.shard}-${task.from}-${task.size}`;
+}
+
+/** Seconds between two looks of a keeper at its watermark. */
+export const KEEPER_EVERY_SECONDS = 60;
+/** Looks before `windowKeeper` continues as new: some three hours, and 2,000 events. */
+export const KEEPER_ROUNDS_PER_RUN = 200;
+/** Hours that one child seals at most, in one activity. */
+export const MAX_HOURS_PER_SEAL = 24;
+
+export const WATERMARK_OPTIONS = {
+  taskQueue: TASK_QUEUES.windows,
+  startToCloseTimeout: '5 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies ActivityOptions;
+
+/** An hour shows by a heartbeat that it is done; what fails for good halts the keeper instead of retries. */
+export const SEALING_OPTIONS = {
+  taskQueue: TASK_QUEUES.windows,
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies ActivityOptions;
+
+/** A history that cannot be exported by then is gone: it holds up nothing else. */
+export const HISTORY_OPTIONS = {
+  taskQueue: TASK_QUEUES.windows,
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: '30 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies ActivityOptions;
+
 /** Bytes that an activity may return: histories carry receipts, never samples. */
 export const MAX_RECEIPT_BYTES = 4_096;
 

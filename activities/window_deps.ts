@@ -35,4 +35,6 @@ export interface WatermarkPolicy {
   graceMs: number;
   /** How much longer for polls of which nobody knows yet whether they are missing. */
   maxWaitMs: number;
+  /** Between two looks. */
+  everySeconds: number;
 }

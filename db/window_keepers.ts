@@ -1,6 +1,7 @@
 /** How far each log's windows are closed: the row that makes every step of it happen once. */
 import type { Pool, PoolClient } from 'pg';
 import { leafOfPosition, positionOf } from '../ledger/position.ts';
+import { assert } from '../meters/assert.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
 
@@ -53,6 +54,16 @@ export async function earliestSample(
       [positionOf(logId, 0), positionOf(logId, size)],
     );
     return rows[0]?.earliest ?? null;
+  });
+}
+
+/** The database's clock: canonical timestamp. */
+export async function databaseNow(db: Queryable): Promise<string> {
+  return await withDatabaseErrors("read the database's clock", async () => {
+    const { rows } = await db.query<{ now: string }>('SELECT clock_timestamp() AS now');
+    const row = rows[0];
+    assert(row !== undefined, 'a database has a clock');
+    return row.now;
   });
 }
 

@@ -7,3 +7,5 @@ export { ingestShard } from './ingest_shard.ts';
 export { maintainStorageOnce } from './maintain_storage.ts';
 export { checkPolls, pollSource } from './poll_source.ts';
 export { retainSamples } from './retention.ts';
+export { sealWindows } from './seal_windows.ts';
+export { windowKeeper } from './window_keeper.ts';

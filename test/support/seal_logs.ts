@@ -28,7 +28,7 @@ export function sealingDeps(pool: Pool, options: Omit<SealLogsOptions, 'until'>)
     code: 'nepho/0.0.0+000000000000',
     shards: options.shards,
     backlog: () => Promise.resolve({ messages: 0, oldestMs: null }),
-    watermark: { graceMs: 0, maxWaitMs: 0 },
+    watermark: { graceMs: 0, maxWaitMs: 0, everySeconds: 60 },
     nowMs: Date.now,
     log: { info: () => {}, warn: () => {}, error: () => {} },
   };

@@ -164,7 +164,7 @@ export class WindowWorld {
       code: 'nepho/0.0.0+000000000000',
       shards: 1,
       backlog: () => Promise.resolve({ messages: 0, oldestMs: null }),
-      watermark: { graceMs: 900_000, maxWaitMs: 6 * 3_600_000 },
+      watermark: { graceMs: 900_000, maxWaitMs: 6 * 3_600_000, everySeconds: 60 },
       nowMs: () => this.nowMs,
       log: { info: () => {}, warn: () => {}, error: () => {} },
       ...changes,
