@@ -1,6 +1,7 @@
 import type { TiledLog } from '../ledger/tiled_log.ts';
 import { createRuleFinder, type FindRules } from './definition_rules.ts';
 import type { ApiDeps } from './deps.ts';
+import { createEventStreams, type EventStreams } from './event_stream.ts';
 import { createLogReaders } from './log_reader.ts';
 import type { Principal } from './principal.ts';
 
@@ -11,6 +12,8 @@ export interface ApiContext {
   readonly openLog: (logId: number) => TiledLog;
   /** The rules that made a sample. */
   readonly findRules: FindRules;
+  /** What subscriptions are fed by. */
+  readonly streams: EventStreams;
   /** Null without a key: only public procedures answer then. */
   readonly principal: Principal | null;
   /** Why the key that was sent was refused, null if it was not: no procedure answers then. */
@@ -26,5 +29,6 @@ export function createContext(
 ): ApiContext {
   const openLog = createLogReaders(deps.db.pool, deps.archives);
   const findRules = createRuleFinder(deps.db.pool);
-  return { deps, openLog, findRules, denied: null, ...options };
+  const streams = createEventStreams(deps.db.pool);
+  return { deps, openLog, findRules, streams, denied: null, ...options };
 }

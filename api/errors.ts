@@ -96,6 +96,14 @@ export const API_ERRORS = {
     trpc: 'UNPROCESSABLE_CONTENT',
     remedy: "Correct the faults, see 'nepho definitions check'",
   },
+  too_many_subscriptions: {
+    trpc: 'TOO_MANY_REQUESTS',
+    remedy: 'End some of them, or share one between those who read it',
+  },
+  server_stopping: {
+    trpc: 'SERVICE_UNAVAILABLE',
+    remedy: 'Connect again from the last cursor',
+  },
   intake_full: {
     trpc: 'SERVICE_UNAVAILABLE',
     remedy: 'Try again when the ingest has caught up',

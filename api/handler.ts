@@ -8,6 +8,7 @@ import { createAuthenticator } from './authenticator.ts';
 import type { ApiEnv } from './api_env.ts';
 import type { ApiContext } from './context.ts';
 import { createRuleFinder } from './definition_rules.ts';
+import { createEventStreams } from './event_stream.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorResponse } from './error_response.ts';
 import { apiCodeOf, apiError } from './errors.ts';
@@ -31,6 +32,8 @@ const LOOPBACK_ADDRESS = /^(?:127\.|::1$|::ffff:127\.)/;
 export interface Api {
   /** @param env what the server knows beside the request, see `api_env.ts` */
   fetch(request: Request, env?: unknown): Promise<Response>;
+  /** Ends what would never end by itself: subscriptions. */
+  stop(): void;
 }
 
 export function createApi(deps: ApiDeps): Api {
@@ -40,7 +43,8 @@ export function createApi(deps: ApiDeps): Api {
   app.use('*', limitBody);
   const openLog = createLogReaders(deps.db.pool, deps.archives);
   const findRules = createRuleFinder(deps.db.pool);
-  app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog, findRules }));
+  const streams = createEventStreams(deps.db.pool);
+  app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog, findRules, streams }));
   app.route('/log', createLogRoutes(deps, openLog));
   app.get('/health', async (c) => {
     const health = await checkHealth(deps);
@@ -56,6 +60,7 @@ export function createApi(deps: ApiDeps): Api {
   });
   return {
     fetch: async (request, env) => await app.fetch(request, env ?? {}),
+    stop: () => streams.stop(),
   };
 }
 
@@ -120,7 +125,7 @@ const limitBody: typeof limitOfOthers = (c, next) =>
 
 async function answerTrpc(
   c: Context<ApiEnv>,
-  parts: Pick<ApiContext, 'deps' | 'openLog' | 'findRules'>,
+  parts: Pick<ApiContext, 'deps' | 'openLog' | 'findRules' | 'streams'>,
 ): Promise<Response> {
   const { deps } = parts;
   const context: ApiContext = {

@@ -8,6 +8,8 @@ import type { Api } from './handler.ts';
 export const LOOPBACK = '127.0.0.1';
 /** Milliseconds that open requests have to end when the server stops. */
 const CLOSE_GRACE_MS = 5_000;
+/** Milliseconds between two looks for connections that became idle while the server stops. */
+const SWEEP_MS = 20;
 /** Milliseconds for a whole request to arrive: a notification of 16 MiB over a slow line. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -48,10 +50,13 @@ export async function serveApi(
     port,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      api.stop();
+      // Connections are kept alive after their requests: those that end now are cut as they do.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
       await closed;
       clearTimeout(timer);
+      clearInterval(sweep);
     },
   };
 }

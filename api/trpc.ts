@@ -11,9 +11,17 @@ export interface InputIssue {
   message: string;
 }
 
+/** Milliseconds between signs of life in a subscription. */
+const PING_MS = 15_000;
+
 const trpc = initTRPC.context<ApiContext>().create({
   // Stacks never leave the process, whatever NODE_ENV says.
   isDev: false,
+  sse: {
+    // Proxies cut what is silent for a minute, as most do; a reader that hears nothing connects again.
+    ping: { enabled: true, intervalMs: PING_MS },
+    client: { reconnectAfterInactivityMs: 3 * PING_MS },
+  },
   errorFormatter({ shape, error, ctx }) {
     const told = describeTrpcError(error);
     return {

@@ -1,5 +1,12 @@
-import { createTRPCClient, httpBatchLink, type TRPCClient } from '@trpc/client';
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpSubscriptionLink,
+  splitLink,
+  type TRPCClient,
+} from '@trpc/client';
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
+import { EventSource } from 'eventsource';
 import type { AppRouter } from '../api/root.ts';
 
 /** A typed client of nepho's API. Only types of the server are in it. */
@@ -29,17 +36,34 @@ const MAX_CALLS = 20;
  * const { samples } = await nepho.samples.list.query({ meter: 'memory', limit: 10 });
  */
 export function createClient({ url, token, fetch }: ClientOptions): NephoClient {
+  const address = new URL('/trpc', url).href;
+  const headers: Record<string, string> = token === null
+    ? {}
+    : { authorization: `Bearer ${token}` };
+  const ask = fetch ?? ((input: string, init: RequestInit) => globalThis.fetch(input, init));
   return createTRPCClient<AppRouter>({
     links: [
-      httpBatchLink({
-        url: new URL('/trpc', url).href,
-        headers: token === null ? {} : { authorization: `Bearer ${token}` },
-        maxItems: MAX_CALLS,
-        // Filters hold identifiers of any length, which a URL may not.
-        methodOverride: 'POST',
-        ...fetch === undefined
-          ? {}
-          : { fetch: (input, init) => fetch(urlOf(input), init as RequestInit) },
+      splitLink({
+        condition: ({ type }) => type === 'subscription',
+        true: httpSubscriptionLink({
+          url: address,
+          // Node has none of its own, and that of browsers sends no key.
+          EventSource,
+          eventSourceOptions: {
+            fetch: async (input, init) =>
+              await ask(urlOf(input), { ...init, headers: { ...init.headers, ...headers } }),
+          },
+        }),
+        false: httpBatchLink({
+          url: address,
+          headers,
+          maxItems: MAX_CALLS,
+          // Filters hold identifiers of any length, which a URL may not.
+          methodOverride: 'POST',
+          ...fetch === undefined
+            ? {}
+            : { fetch: (input, init) => fetch(urlOf(input), init as RequestInit) },
+        }),
       }),
     ],
   });

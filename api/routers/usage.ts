@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { readRevisionEvents } from '../../db/log_events.ts';
+import { wireRevisedUsage } from '../event_schema.ts';
+import { eventInput, followEvents } from '../event_stream.ts';
 import { router, tenantProcedure } from '../trpc.ts';
 import { answerUsage } from '../usage_answer.ts';
 import { usageInput, usageOutput } from '../usage_schema.ts';
@@ -11,5 +14,16 @@ export const usageRouter = router({
     .output(usageOutput)
     .query(async ({ ctx: { deps, principal }, input }) =>
       await answerUsage(deps, principal, input)
+    ),
+
+  /** Sealed hours as late data corrects them, in the order of their log. */
+  onRevised: tenantProcedure
+    .input(z.object(eventInput))
+    .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
+      followEvents({ db: deps.db.pool, streams, principal, signal }, {
+        procedure: 'usage.onRevised',
+        read: readRevisionEvents,
+        wire: wireRevisedUsage,
+      }, input)
     ),
 });

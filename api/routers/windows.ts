@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { resolveAsOf } from '../../db/as_of.ts';
+import { readSealEvents } from '../../db/log_events.ts';
 import { listWindows, windowRevisions } from '../../db/window_list.ts';
 import { asOfInput, checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
+import { wireSealedHour } from '../event_schema.ts';
+import { eventInput, followEvents } from '../event_stream.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
@@ -74,6 +77,17 @@ export const windowsRouter = router({
       if (rows.length === 0) throw noWindow();
       return { revisions: rows.map(wireWindow), checkpoints: wireCheckpoints(sizes) };
     }),
+
+  /** Hours as they are sealed, in the order of their log. */
+  onSealed: tenantProcedure
+    .input(z.object(eventInput))
+    .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
+      followEvents({ db: deps.db.pool, streams, principal, signal }, {
+        procedure: 'windows.onSealed',
+        read: readSealEvents,
+        wire: wireSealedHour,
+      }, input)
+    ),
 });
 
 export function noWindow(): Error {

@@ -27,6 +27,8 @@ export interface ApiSystem {
   readonly url: string;
   readonly db: Database;
   readonly nats: NatsConnection;
+  /** What the API is wired to, for another one beside it. */
+  readonly deps: ApiDeps;
   readonly operatorToken: string;
   readonly operator: NephoClient;
   /** What the API logged, the newest last. */
@@ -90,6 +92,7 @@ export async function startApiSystem(options: ApiSystemOptions): Promise<ApiSyst
     url: running.url,
     db,
     nats,
+    deps,
     operatorToken,
     operator,
     logged,
