@@ -1,3 +1,4 @@
+import { tracked, type TrackedEnvelope } from '@trpc/server';
 import { z } from 'zod';
 import type { RevisionEvent, SealEvent, StatementEvent } from '../db/log_events.ts';
 import { countOutput, meterTypeOutput, timeOutput } from './wire_schema.ts';
@@ -9,6 +10,15 @@ const placeOutput = {
   log_id: countOutput,
   leaf_index: countOutput,
 };
+
+/** What a subscription answers: each event with the cursor behind it, without end. */
+export function eventsOutput<Event extends z.ZodType>(event: Event) {
+  return z.custom<AsyncIterable<TrackedEnvelope<z.output<Event>>, void>>(
+    (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
+  ).transform(async function* (events) {
+    for await (const [id, data] of events) yield tracked(id, event.parse(data));
+  });
+}
 
 /** An hour of one log was closed. */
 export const sealedHourOutput = z.object({

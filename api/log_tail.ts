@@ -7,7 +7,7 @@ interface Waiter {
   /** The sizes that it knows. */
   known: string;
   grown(sizes: LogVector): void;
-  failed(error: unknown): void;
+  failed(error: Error): void;
 }
 
 /**
@@ -55,7 +55,7 @@ export class LogTail {
         },
         failed: (error) => {
           end();
-          reject(error as Error);
+          reject(error);
         },
       };
       this.#waiters.add(waiter);
@@ -74,7 +74,7 @@ export class LogTail {
         const key = keyOf(sizes);
         for (const waiter of this.#waiters) if (waiter.known !== key) waiter.grown(sizes);
       } catch (error) {
-        for (const waiter of this.#waiters) waiter.failed(error);
+        for (const waiter of this.#waiters) waiter.failed(error as Error);
       }
     }
     this.#looking = false;

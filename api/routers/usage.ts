@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readRevisionEvents } from '../../db/log_events.ts';
-import { wireRevisedUsage } from '../event_schema.ts';
+import { eventsOutput, revisedUsageOutput, wireRevisedUsage } from '../event_schema.ts';
 import { eventInput, followEvents } from '../event_stream.ts';
 import { router, tenantProcedure } from '../trpc.ts';
 import { answerUsage } from '../usage_answer.ts';
@@ -19,6 +19,7 @@ export const usageRouter = router({
   /** Sealed hours as late data corrects them, in the order of their log. */
   onRevised: tenantProcedure
     .input(z.object(eventInput))
+    .output(eventsOutput(revisedUsageOutput))
     .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
       followEvents({ db: deps.db.pool, streams, principal, signal }, {
         procedure: 'usage.onRevised',

@@ -4,7 +4,7 @@ import { readSealEvents } from '../../db/log_events.ts';
 import { listWindows, windowRevisions } from '../../db/window_list.ts';
 import { asOfInput, checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
-import { wireSealedHour } from '../event_schema.ts';
+import { eventsOutput, sealedHourOutput, wireSealedHour } from '../event_schema.ts';
 import { eventInput, followEvents } from '../event_stream.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
@@ -81,6 +81,7 @@ export const windowsRouter = router({
   /** Hours as they are sealed, in the order of their log. */
   onSealed: tenantProcedure
     .input(z.object(eventInput))
+    .output(eventsOutput(sealedHourOutput))
     .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
       followEvents({ db: deps.db.pool, streams, principal, signal }, {
         procedure: 'windows.onSealed',

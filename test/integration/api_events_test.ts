@@ -34,7 +34,7 @@ class Listener {
   constructor(client: NephoClient, input: { cursor?: string; start?: 'newest' } = {}) {
     this.#subscription = client.windows.onSealed.subscribe(input, {
       onData: (event) => {
-        this.heard.push(event as Heard);
+        this.heard.push(event);
         this.#wake();
       },
       onError: (error) => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Imports that remain when types are erased. */
 const IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^'"`;]*?from\s*)?['"]([^'"]+)['"]/gms;
-const PACKAGES = ['@trpc/client', '@noble/hashes/sha2.js'];
+const PACKAGES = ['@trpc/client', '@noble/hashes/sha2.js', 'eventsource'];
 
 test("the client's entry loads no code of the server and nothing of Node", () => {
   const open = [resolve(ROOT, 'client/mod.ts')];
