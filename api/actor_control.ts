@@ -63,7 +63,8 @@ export async function signalActor(deps: Deps, shard: number, order: Order): Prom
   }
 }
 
-function clientOf({ workflows }: Deps): WorkflowClient {
+/** @throws {NephoError} `actors_unavailable` */
+export function clientOf({ workflows }: Deps): WorkflowClient {
   if (workflows !== null) return workflows;
   throw apiError('actors_unavailable', 'Cannot reach the actors: this API has no Temporal');
 }
@@ -80,7 +81,11 @@ async function queryStatus(
   }
 }
 
-async function unlessAbsent<T>(client: WorkflowClient, work: () => Promise<T>): Promise<T | null> {
+/** Null for an actor that is not running. @throws {NephoError} `actors_unavailable` */
+export async function unlessAbsent<T>(
+  client: WorkflowClient,
+  work: () => Promise<T>,
+): Promise<T | null> {
   try {
     return await client.withDeadline(deadline(), work);
   } catch (error) {
@@ -93,8 +98,8 @@ async function unlessAbsent<T>(client: WorkflowClient, work: () => Promise<T>): 
   }
 }
 
-/** gRPC wants a time of this machine's clock. */
-function deadline(): number {
+/** When Temporal must have answered. gRPC wants a time of this machine's clock. */
+export function deadline(): number {
   return Date.now() + ANSWER_MS;
 }
 

@@ -92,6 +92,10 @@ export const API_ERRORS = {
     trpc: 'CONFLICT',
     remedy: 'Nothing: this message was retried or discarded before',
   },
+  approval_refused: {
+    trpc: 'CONFLICT',
+    remedy: 'Look at the draft that waits, see statements.actor, and approve that one',
+  },
   definitions_invalid: {
     trpc: 'UNPROCESSABLE_CONTENT',
     remedy: "Correct the faults, see 'nepho definitions check'",

@@ -12,6 +12,7 @@ import { receiptsRouter } from './routers/receipts.ts';
 import { resourcesRouter } from './routers/resources.ts';
 import { samplesRouter } from './routers/samples.ts';
 import { sourcesRouter } from './routers/sources.ts';
+import { statementsRouter } from './routers/statements.ts';
 import { statisticsRouter } from './routers/statistics.ts';
 import { usageRouter } from './routers/usage.ts';
 import { windowsRouter } from './routers/windows.ts';
@@ -33,6 +34,7 @@ export const appRouter = router({
   resources: resourcesRouter,
   samples: samplesRouter,
   sources: sourcesRouter,
+  statements: statementsRouter,
   statistics: statisticsRouter,
   usage: usageRouter,
   windows: windowsRouter,

@@ -36,6 +36,22 @@ export async function readBillingPeriod(
   });
 }
 
+/** The period that an instant is in. */
+export async function currentPeriod(
+  db: Queryable,
+  projectId: string,
+  instant: string,
+): Promise<BillingPeriod | null> {
+  return await withDatabaseErrors('read a billing period', async () => {
+    const { rows } = await db.query<BillingPeriod>(
+      `SELECT ${COLUMNS} FROM billing_periods
+       WHERE project_id = $1 AND start <= $2 AND "end" > $2`,
+      [projectId, instant],
+    );
+    return rows[0] ?? null;
+  });
+}
+
 /** The periods of some projects that lie at least in part within a span of time. */
 export async function periodsWithin(
   db: Queryable,

@@ -41,6 +41,12 @@ const OPERATORS_ONLY = [
   'sources.backfill',
   'coverage.list',
   'coverage.gaps',
+  'statements.resend',
+  'statements.actor',
+  'statements.approve',
+  'statements.reject',
+  'statements.pause',
+  'statements.resume',
 ];
 
 describe('tenancy', { skip: DATABASES[0]?.skip || natsSkipReason() }, () => {
@@ -200,6 +206,11 @@ describe('tenancy', { skip: DATABASES[0]?.skip || natsSkipReason() }, () => {
       ['samples.list', { project_id: 'alpha' }, { project_id: 'absent' }],
       ['resources.list', { project_id: 'alpha' }, { project_id: 'absent' }],
       ['meters.list', { project_id: 'alpha' }, { project_id: 'absent' }],
+      ['statements.list', { project_id: 'alpha' }, { project_id: 'absent' }],
+      ['statements.get', { project_id: 'alpha', period: '2026-10' }, {
+        project_id: 'absent',
+        period: '2026-10',
+      }],
       ['statistics.query', { project_id: 'alpha' }, { project_id: 'absent' }],
     ];
     for (const token of [beta, nobody]) {
