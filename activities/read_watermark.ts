@@ -60,11 +60,12 @@ export async function readWatermark(deps: WindowDeps, input: WatermarkInput): Pr
     size: log?.size ?? 0,
     sealed_until: null,
     ready_until: null,
+    late: 0,
+    look_again_seconds: watermark.everySeconds,
   };
   if (log === null) {
     return {
       ...nothing,
-      late: 0,
       waiting_for: [{ reason: 'log_not_begun', detail: 'No ingest yet' }],
     };
   }
@@ -77,7 +78,6 @@ export async function readWatermark(deps: WindowDeps, input: WatermarkInput): Pr
   if (keeper === null) {
     return {
       ...nothing,
-      late: 0,
       waiting_for: [{ reason: 'no_samples', detail: 'No sample yet' }],
     };
   }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
+import type { WatermarkPolicy } from '../activities/window_deps.ts';
 import { DEFAULT_KEY_OVERLAP_MS } from '../ledger/key_entry.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
@@ -22,6 +23,7 @@ export const PROJECT_DIR: string = path.resolve(
 
 const DEFAULT_INTAKE_BYTES = 10 * 1024 ** 3;
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 type Environment = z.output<typeof environmentSchema>;
 
@@ -52,6 +54,7 @@ export interface Settings {
   definitionDirs: string[];
   /** By which samples become usage. */
   usageRulesFile: string;
+  sealing: WatermarkPolicy;
   /** Where billing.yaml may be, the first that is there counts; named if it must be there. */
   billingFiles: string[];
   isBillingNamed: boolean;
@@ -178,6 +181,11 @@ function settingsOf(env: Environment): Settings {
     definitionDirs: env.NEPHO_DEFINITIONS === undefined
       ? [path.join(PROJECT_DIR, 'definitions')]
       : pathList(env.NEPHO_DEFINITIONS),
+    sealing: {
+      graceMs: env.NEPHO_SEAL_GRACE ?? 15 * MINUTE_MS,
+      maxWaitMs: env.NEPHO_SEAL_MAX_WAIT ?? 6 * 60 * MINUTE_MS,
+      everySeconds: (env.NEPHO_SEAL_EVERY ?? MINUTE_MS) / 1_000,
+    },
     usageRulesFile: path.resolve(
       env.NEPHO_USAGE_RULES ?? path.join(PROJECT_DIR, 'definitions', 'usage', 'usage.yaml'),
     ),

@@ -29,6 +29,13 @@ const MAX_KEY_OVERLAP_DAYS = 3_650;
 /** What Ceilometer signs with when nobody configured anything: everybody knows it. */
 const SHIPPED_SECRETS = ['change this for valid signing', 'change this or be hacked'];
 
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
 const notes = z.registry<VariableNote>();
 
 const text = z.string();
@@ -43,6 +50,10 @@ const retention = z.string().regex(/^\d{1,5} days$/).transform((value) => Number
 const auditSamples = z.string().regex(/^\d{1,4}(?:,\d{1,4}){2}$/)
   .transform((value) => value.split(',').map(Number))
   .pipe(z.tuple([auditCount, auditCount, auditCount]));
+/** `90s`, `15m`, `6h`, `2d`, as milliseconds. */
+const duration = z.string().regex(/^\d{1,6}[smhd]$/).transform((value) =>
+  Number(value.slice(0, -1)) * (UNIT_MS[value.slice(-1)] ?? 0)
+);
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i);
 
 /** Every variable. A schema that is optional gives `undefined`, which `settingsOf` names a default for. */
@@ -153,6 +164,27 @@ export const environmentSchema = z.object({
     example: '/etc/nepho/polling.yaml',
     meaning: 'what is polled, and how often: [polling](polling.md)',
     fallback: '`polling.yaml` in NEPHO_HOME, or else in the working directory',
+  }),
+  NEPHO_SEAL_GRACE: variable(duration.pipe(z.int().max(7 * 86_400_000)), {
+    kind: 'a time of at most 7d, in s, m, h or d',
+    example: '15m',
+    meaning: 'how long after its end an hour is sealed, so that what is under way may come: ' +
+      '[windows](windows.md)',
+    fallback: '`15m`',
+  }),
+  NEPHO_SEAL_MAX_WAIT: variable(duration.pipe(z.int().max(31 * 86_400_000)), {
+    kind: 'a time of at most 31d, in s, m, h or d',
+    example: '6h',
+    meaning:
+      'how much longer an hour waits for polls that are not accounted for; it is then sealed ' +
+      'with a gap that its seal names',
+    fallback: '`6h`',
+  }),
+  NEPHO_SEAL_EVERY: variable(duration.pipe(z.int().min(1_000).max(86_400_000)), {
+    kind: 'a time from 1s to 1d, in s, m, h or d',
+    example: '60s',
+    meaning: 'how often it is looked whether an hour can be sealed, and what came late',
+    fallback: '`60s`',
   }),
   NEPHO_SIGNING_KEY: variable(text.includes('PRIVATE KEY'), {
     kind: 'a private key in PKCS#8 PEM, its line ends perhaps written \\n',

@@ -11,8 +11,10 @@ import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/inges
 import { checkSigningKeys } from '../activities/take_over_log.ts';
 import type { PollAccountDeps } from '../activities/poll_deps.ts';
 import type { SampleSignaturePolicy } from '../activities/sample_signatures.ts';
+import type { WatermarkPolicy, WindowDeps } from '../activities/window_deps.ts';
 import { describeScheduleOf } from '../api/poll_schedules.ts';
 import { createIngestMetrics } from '../api/metrics.ts';
+import { readBacklog } from '../bus/backlog.ts';
 import { closeBus, connectBus } from '../bus/connection.ts';
 import { openIntakePuller } from '../bus/puller.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
@@ -23,7 +25,9 @@ import { checkSchemaVersion } from '../db/migrate.ts';
 import { ArchiveDirectory } from '../ledger/archive_directory.ts';
 import type { Signer } from '../ledger/signer.ts';
 import { type BillingPlaces, openBillingSource } from './billing_files.ts';
+import { codeVersion } from './code_version.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
+import { historyFetcher } from './fetch_history.ts';
 import { logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
 import { pollPublisher } from './poll_publisher.ts';
@@ -31,6 +35,7 @@ import { type RunningWorker, runWorker } from './run_worker.ts';
 import { secretResolver } from './secret_files.ts';
 import { loadUsageRules } from './usage_rules_file.ts';
 import { answerMetrics } from './worker_metrics.ts';
+import { bundleWorkflows } from './workflow_bundle.ts';
 
 /** Names this worker for people: in the logs' heads and in metrics. */
 const HOLDER = `${hostname()}:${process.pid}`;
@@ -51,6 +56,8 @@ export interface IngestWorkerConfig {
   definitionDirs: readonly string[];
   /** By which samples become usage. */
   usageRulesFile: string;
+  /** When hours are sealed. */
+  sealing: WatermarkPolicy;
   billing: BillingPlaces;
   /** The newest first. */
   signers: readonly Signer[];
@@ -94,12 +101,19 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
     // A faulty definition file or a wrong key is told before the first actor runs into it.
     await deps.definitions.current();
     await checkSigningKeys(deps, config.shards);
+    const workflowBundle = await bundleWorkflows();
     const worker = await runWorker(deps, {
       address: config.temporalAddress,
       namespace: config.temporalNamespace,
       shards: config.shards,
+      workflowBundle,
     }, {
       account: pollAccountDeps(config, { db, nats, temporal }),
+      windows: {
+        ...await windowDeps(config, { db, jsm }),
+        code: await codeVersion(workflowBundle),
+        fetchHistory: historyFetcher(workflowsOf(config, temporal).workflow),
+      },
       billing: await billingDeps(config, db),
     });
     return closingAfter(worker, close);
@@ -137,6 +151,30 @@ function ingestDeps(
   };
 }
 
+async function windowDeps(
+  config: IngestWorkerConfig,
+  { db, jsm }: { db: Database; jsm: JetStreamManager },
+): Promise<Omit<WindowDeps, 'code'>> {
+  const log = structuredLog('windows');
+  const rules = await loadUsageRules(
+    config.usageRulesFile,
+    (warning) => log.warn('usage_rules', { warning }),
+  );
+  return {
+    pool: db.pool,
+    shards: config.shards,
+    signers: config.signers,
+    rules: () => Promise.resolve(rules),
+    backlog: async (shard) => {
+      const { pending, unacknowledged, oldestMs } = await readBacklog(jsm, shard);
+      return { messages: pending + unacknowledged, oldestMs };
+    },
+    watermark: config.sealing,
+    nowMs: Date.now,
+    log,
+  };
+}
+
 async function billingDeps(
   config: IngestWorkerConfig,
   { pool }: Database,
@@ -161,16 +199,17 @@ function pollAccountDeps(
   config: IngestWorkerConfig,
   { db, nats, temporal }: { db: Database; nats: NatsConnection; temporal: Connection },
 ): PollAccountDeps {
-  const { schedule } = new Client({
-    connection: temporal,
-    namespace: config.temporalNamespace,
-  });
+  const { schedule } = workflowsOf(config, temporal);
   return {
     pool: db.pool,
     publish: pollPublisher(nats),
     scheduleState: (id) => describeScheduleOf(schedule, id),
     nowMs: Date.now,
   };
+}
+
+function workflowsOf({ temporalNamespace }: IngestWorkerConfig, connection: Connection): Client {
+  return new Client({ connection, namespace: temporalNamespace });
 }
 
 /** JetStream acknowledges before it writes through, unless told otherwise. */

@@ -1,4 +1,4 @@
-/** The Temporal worker: both task queues, the actors that must be running, and an orderly end. */
+/** The Temporal worker: its task queues, the actors that must be running, and an orderly end. */
 import {
   Client,
   Connection,
@@ -10,16 +10,20 @@ import {
   NativeConnection,
   Runtime,
   Worker,
+  type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import { createBillingActivities } from '../activities/billing_activities.ts';
 import type { BillingDeps, WebhookDeps } from '../activities/billing_deps.ts';
 import { createWebhookActivities } from '../activities/deliver_webhook.ts';
+import { createHistoryActivities, type HistoryDeps } from '../activities/export_history.ts';
 import { createIngestActivities } from '../activities/ingest_leg.ts';
 import type { IngestDeps } from '../activities/ingest_deps.ts';
 import { createPollAccountActivities } from '../activities/poll_account.ts';
 import type { PollAccountDeps } from '../activities/poll_deps.ts';
 import { createStorageActivities } from '../activities/maintain_storage.ts';
+import { createWindowActivities } from '../activities/window_activities.ts';
+import type { WindowDeps } from '../activities/window_deps.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
   BILLING_RUN_EVERY,
@@ -31,9 +35,11 @@ import {
   POLL_CHECK_ID,
   TASK_QUEUES,
   WEBHOOKS_AT_ONCE,
+  windowKeeperId,
   WINDOWS_AT_ONCE,
 } from '../temporal.config.ts';
 import type { IngestShardState } from '../workflows/ingest_shard.ts';
+import type { WindowKeeperState } from '../workflows/window_keeper.ts';
 import { bundleWorkflows } from './workflow_bundle.ts';
 
 export interface WorkerOptions {
@@ -63,6 +69,7 @@ const FORCE_AFTER = '20 seconds';
 /** What a worker does beside ingest: what is not given is not done here. */
 export interface WorkerParts {
   account?: PollAccountDeps;
+  windows?: WindowDeps & Pick<HistoryDeps, 'fetchHistory'>;
   billing?: BillingDeps & WebhookDeps;
 }
 
@@ -71,7 +78,6 @@ export async function runWorker(
   options: WorkerOptions,
   parts: WorkerParts = {},
 ): Promise<RunningWorker> {
-  const { account, billing } = parts;
   logTemporalBy(deps.log);
   const connection = await connectTemporal(options.address);
   const common = {
@@ -87,7 +93,7 @@ export async function runWorker(
     workflowBundle: options.workflowBundle ?? await bundleWorkflows(),
     activities: {
       ...createStorageActivities(deps),
-      ...account === undefined ? {} : createPollAccountActivities(account),
+      ...parts.account === undefined ? {} : createPollAccountActivities(parts.account),
     },
     maxCachedWorkflows: 200,
   });
@@ -97,23 +103,7 @@ export async function runWorker(
     activities: { ...createIngestActivities(deps) },
     maxConcurrentActivityTaskExecutions: options.maxLegs ?? options.shards + 1,
   });
-  const workers = [control, ingest];
-  if (billing !== undefined) {
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: TASK_QUEUES.windows,
-        activities: { ...createBillingActivities(billing) },
-        maxConcurrentActivityTaskExecutions: WINDOWS_AT_ONCE,
-      }),
-      await Worker.create({
-        ...common,
-        taskQueue: TASK_QUEUES.webhooks,
-        activities: { ...createWebhookActivities(billing) },
-        maxConcurrentActivityTaskExecutions: WEBHOOKS_AT_ONCE,
-      }),
-    );
-  }
+  const workers = [control, ingest, ...await createPartWorkers(common, parts)];
   const running = workers.map((worker) => worker.run());
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -132,6 +122,39 @@ export async function runWorker(
     throw error;
   }
   return { ended, stop };
+}
+
+/** The queues of what is not ingest. */
+async function createPartWorkers(
+  common: Omit<TemporalWorkerOptions, 'taskQueue'>,
+  { windows, billing }: WorkerParts,
+): Promise<Worker[]> {
+  const workers: Worker[] = [];
+  if (windows !== undefined || billing !== undefined) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: TASK_QUEUES.windows,
+        activities: {
+          ...windows === undefined ? {} : createWindowActivities(windows),
+          ...windows === undefined ? {} : createHistoryActivities(windows),
+          ...billing === undefined ? {} : createBillingActivities(billing),
+        },
+        maxConcurrentActivityTaskExecutions: WINDOWS_AT_ONCE,
+      }),
+    );
+  }
+  if (billing !== undefined) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: TASK_QUEUES.webhooks,
+        activities: { ...createWebhookActivities(billing) },
+        maxConcurrentActivityTaskExecutions: WEBHOOKS_AT_ONCE,
+      }),
+    );
+  }
+  return workers;
 }
 
 /** Waits for every worker, whichever fails first, before the connection that they share is closed. */
@@ -170,7 +193,7 @@ export function logTemporalBy(log: IngestDeps['log']): void {
   });
 }
 
-/** Starts each shard's actor and the maintenance Schedule unless they are there. */
+/** Starts each shard's actors and the Schedules unless they are there. */
 async function startActors(options: WorkerOptions, parts: WorkerParts): Promise<void> {
   const connection = await Connection.connect({ address: options.address });
   try {
@@ -187,6 +210,7 @@ async function startActors(options: WorkerOptions, parts: WorkerParts): Promise<
         taskQueue: TASK_QUEUES.control,
         args: [state],
       });
+      if (parts.windows !== undefined) await startKeeper(client, shard);
     }
     await startSchedule(client, {
       id: MAINTENANCE_ID,
@@ -213,6 +237,16 @@ async function startActors(options: WorkerOptions, parts: WorkerParts): Promise<
   } finally {
     await connection.close();
   }
+}
+
+async function startKeeper(client: Client, shard: number): Promise<void> {
+  const state: WindowKeeperState = { shard };
+  await client.workflow.start('windowKeeper', {
+    workflowId: windowKeeperId(shard),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue: TASK_QUEUES.control,
+    args: [state],
+  });
 }
 
 interface OwnSchedule {

@@ -47,6 +47,7 @@ export async function workerConfig(
     retentionDays: settings.retentionDays,
     definitionDirs: settings.definitionDirs,
     usageRulesFile: settings.usageRulesFile,
+    sealing: settings.sealing,
     billing: { billingFiles: settings.billingFiles, isBillingNamed: settings.isBillingNamed },
     signers: await loadSigners({
       name: settings.deployment,
