@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { usageOfRecord } from '../ledger/line_windows.ts';
 import { parseStatementBundle } from '../ledger/statement_bundle.ts';
+import { type VerifiedReceipt, verifyReceipt } from '../ledger/verify_receipt.ts';
 import {
-  type VerifiedReceipt,
-  verifyReceipt,
-  type VerifyReceiptOptions,
-} from '../ledger/verify_receipt.ts';
-import { type VerifiedStatement, verifyStatement } from '../ledger/verify_statement.ts';
+  type VerifiedStatement,
+  verifyStatement,
+  type VerifyStatementOptions,
+} from '../ledger/verify_statement.ts';
 import { type VerifiedWindow, verifyWindow } from '../ledger/verify_window.ts';
 import { errorMessage, NephoError } from '../meters/errors.ts';
 import { formatQuantity } from '../meters/quantity.ts';
@@ -24,6 +24,8 @@ export interface VerifyFileOptions extends JsonOption {
   vkey: string[];
   /** File of the bundle that a statement amends. */
   former?: string;
+  /** Files of the windows that lines of a statement sum, one a line of the file. */
+  windows?: { line: number; file: string }[];
   /** What the file has to hold; anything, unless given. */
   kind?: EvidenceKind;
 }
@@ -52,10 +54,7 @@ export async function verifyFile(file: string, options: VerifyFileOptions): Prom
     vkeys: await trustedKeys(options.vkey, keyFileOf(file)),
     keyEntries: await savedRotations(file),
   };
-  const former = options.former === undefined
-    ? {}
-    : { former: parseStatementBundle(await readEvidence(options.former)).document };
-  const outcome = await verifyEvidence(text, kind, { ...keys, ...former });
+  const outcome = await verifyEvidence(text, kind, { ...keys, ...await besidesOf(options) });
   printResult(
     outcome.value,
     options,
@@ -67,8 +66,23 @@ export async function verifyFile(file: string, options: VerifyFileOptions): Prom
   if (!outcome.ok) process.exitCode = 1;
 }
 
-/** @throws {NephoError} `file_unreadable` */
-export async function readEvidence(file: string): Promise<string> {
+/** What else a statement is held against. */
+async function besidesOf(
+  { former, windows = [] }: VerifyFileOptions,
+): Promise<Pick<VerifyStatementOptions, 'former' | 'windows'>> {
+  const records = windows.map(async ({ line, file }) => ({
+    line,
+    records: (await readEvidence(file)).split('\n').filter((text) => text !== ''),
+  }));
+  return {
+    windows: await Promise.all(records),
+    ...former === undefined
+      ? {}
+      : { former: parseStatementBundle(await readEvidence(former)).document },
+  };
+}
+
+async function readEvidence(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
@@ -87,7 +101,7 @@ function kindOf(text: string): EvidenceKind {
 async function verifyEvidence(
   text: string,
   kind: EvidenceKind,
-  options: VerifyReceiptOptions & { former?: string },
+  options: VerifyStatementOptions,
 ): Promise<Outcome> {
   switch (kind) {
     case 'receipt': {

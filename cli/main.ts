@@ -20,6 +20,7 @@ const COMMANDS: Record<string, () => Promise<{ register(program: Command): void 
   statistics: () => import('./statistics.ts'),
   usage: () => import('./usage.ts'),
   windows: () => import('./windows.ts'),
+  statements: () => import('./statements.ts'),
   resources: () => import('./resources.ts'),
   explain: () => import('./explain.ts'),
   quarantine: () => import('./quarantine.ts'),
