@@ -19,8 +19,14 @@ import type { ChangedHours, SeriesRecomputer } from './recompute_series.ts';
 export interface LateFinds {
   /** Hours that may have changed: those of a series at most once. */
   hours: ChangedHours[];
-  /** Places of the samples that are the cause. */
-  positions: bigint[];
+  samples: FoundSample[];
+}
+
+export interface FoundSample {
+  series_id: number;
+  position: bigint;
+  /** Of a sealed hour. The others are a cause only if something of their series changed. */
+  isLate: boolean;
 }
 
 /**
@@ -56,7 +62,10 @@ export async function findChangedHours(
   const told = await hoursToldOf(pool, rules, { search, recomputer });
   return {
     hours: merged([...hours, ...told.hours], end),
-    positions: [...late.map(({ position }) => position), ...told.positions],
+    samples: [
+      ...late.map(({ series_id, position, at }) => ({ series_id, position, isLate: at < end })),
+      ...told.samples,
+    ],
   };
 }
 
@@ -119,7 +128,7 @@ async function hoursToldOf(
   const meters = await recomputer.catalogue.retrospectiveMeters(pool);
   const firsts = (await firstAfterSealed(pool, search, { meters, until: formatMicros(until) }))
     .filter(({ fresh, known }) => known === null || fresh <= known);
-  if (firsts.length === 0) return { hours: [], positions: [] };
+  if (firsts.length === 0) return { hours: [], samples: [] };
   const samples = await firstSamplesOf(pool, { logId: search.logId, size: search.to }, {
     from: end + 1n,
     to: until + 1n,
@@ -142,8 +151,8 @@ async function hoursToldOf(
   const concerned = new Set(hours.map(({ seriesId }) => seriesId));
   return {
     hours,
-    positions: samples.filter(({ series_id }) => concerned.has(series_id))
-      .map(({ position }) => position),
+    samples: samples.filter(({ series_id }) => concerned.has(series_id))
+      .map(({ series_id, position }) => ({ series_id, position, isLate: false })),
   };
 }
 

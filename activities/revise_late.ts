@@ -116,8 +116,11 @@ class RevisionStep {
       known: { logId, size: to },
       sealedUntil,
     });
-    const { hours, positions } = await findChangedHours(pool, rules, { search, recomputer });
+    const { hours, samples } = await findChangedHours(pool, rules, { search, recomputer });
     const differences = await recomputer.differences(hours);
+    const changed = new Set(differences.map(({ series }) => series.series_id));
+    const positions = samples.filter(({ isLate, series_id }) => isLate || changed.has(series_id))
+      .map(({ position }) => position);
     const now = () => this.#revisedAt;
     const inForce = differences.length === 0
       ? signers
