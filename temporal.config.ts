@@ -65,6 +65,19 @@ export const ARCHIVE_OPTIONS = {
   retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', maximumAttempts: 10 },
 } satisfies ActivityOptions;
 
+/** The Schedule and the actor of the nightly audit. */
+export const AUDIT_ID = 'audit';
+/** Hours, statements and histories before the actor continues as new: some 1,200 events. */
+export const AUDIT_PARTS_PER_RUN = 200;
+
+/** An hour of many series, its lookback and the replay of its run. */
+export const AUDIT_OPTIONS = {
+  taskQueue: TASK_QUEUES.control,
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '2 minutes',
+  retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', maximumAttempts: 10 },
+} satisfies ActivityOptions;
+
 /** The Schedule that looks for cycles of which nothing was heard. */
 export const POLL_CHECK_ID = 'poll-check';
 export const POLL_CHECK_EVERY = '1 minute';

@@ -17,9 +17,24 @@ import { readKeyEntries } from './guest_signers.ts';
  * @throws {NephoError} `entry_missing`, `entry_unproven`, `log_damaged`
  */
 export async function provenEntry(
-  { pool, archives, vkeys }: LogAuditDeps,
+  deps: LogAuditDeps,
   position: number,
 ): Promise<LogEntry> {
+  const keyEntries = await readKeyEntries(deps.pool, logOfPosition(position));
+  const receipt = await receiptAt(deps, position);
+  const verified = await verifyReceipt(receipt, { vkeys: deps.vkeys, keyEntries });
+  if (verified.ok) return verified.entry;
+  throw new NephoError(
+    'entry_unproven',
+    `its proof breaks at '${verified.step}': ${verified.message}`,
+  );
+}
+
+/** The receipt of the entry at a place, as an outsider gets it. @throws as {@link provenEntry} */
+export async function receiptAt(
+  { pool, archives }: LogAuditDeps,
+  position: number,
+): Promise<string> {
   const logId = logOfPosition(position);
   const index = leafOfPosition(position);
   const checkpoint = await latestCheckpoint(pool, logId);
@@ -32,13 +47,7 @@ export async function provenEntry(
     { entry, metadata: null, index, checkpoint: checkpoint.note },
     (...tile) => log.readTile(...tile),
   );
-  const keyEntries = await readKeyEntries(pool, logId);
-  const verified = await verifyReceipt(formatReceipt(receipt), { vkeys, keyEntries });
-  if (verified.ok) return verified.entry;
-  throw new NephoError(
-    'entry_unproven',
-    `its proof breaks at '${verified.step}': ${verified.message}`,
-  );
+  return formatReceipt(receipt);
 }
 
 /** As {@link provenEntry}, of a kind. @throws {NephoError} also `entry_wrong` */

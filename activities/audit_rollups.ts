@@ -22,7 +22,7 @@ export async function auditRollup(
   report: AuditReport,
 ): Promise<void> {
   const name = `${span.span === ROLLUP_SPANS.day ? 'day' : 'month'} ${span.start} of log ${logId}`;
-  await report.step(`${name}`, `window_rollups: ${name}`, async () => {
+  await report.step(name, `window_rollups: ${name}`, async () => {
     const audit = await RollupAudit.read(db, { logId, span, report });
     audit.checkAll();
     report.count('rollups', audit.rows);

@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib';
 import type { Pool } from 'pg';
 import { insertHistory, logOfRun, readHistory, type StoredHistory } from '../db/histories.ts';
 import { appendAsGuest } from '../db/log_guest.ts';
@@ -12,6 +11,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../meters/json.ts
 import { formatMillis } from '../meters/timestamp.ts';
 import { ingestFailure } from './failures.ts';
 import { guestSigners } from './guest_signers.ts';
+import { MAX_HISTORY_BYTES, packHistory } from './packed_history.ts';
 
 export interface ExportHistoryInput {
   workflow_id: string;
@@ -43,9 +43,6 @@ export interface HistoryDeps {
   fetchHistory(workflowId: string, runId: string): Promise<string>;
   nowMs: () => number;
 }
-
-/** Temporal lets a history grow to 50 MiB; ours end far below. */
-const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
 
 /** The events that close a run, as the protocol names them. */
 const CLOSING = new Set(
@@ -99,7 +96,7 @@ export async function exportHistory(
       position: log.position,
       exportedAt: now(),
     };
-    await insertHistory(tx, { ...stored, compressed: gzipSync(history.text, { level: 9 }) });
+    await insertHistory(tx, { ...stored, compressed: packHistory(history.text) });
     return { records: [{ kind: 'history', entry: entryOf(stored) }], result: receiptOf(stored) };
   });
 }

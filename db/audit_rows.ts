@@ -69,6 +69,16 @@ export async function sealedHours(db: Queryable, until: string): Promise<SealedH
   });
 }
 
+/** The hours that have windows, of all logs. */
+export async function hoursWithWindows(db: Queryable): Promise<SealedHour[]> {
+  return await withDatabaseErrors('list the hours with windows', async () => {
+    const { rows } = await db.query<SealedHour>(
+      `SELECT DISTINCT (position >> 40)::int AS "logId", start FROM windows ORDER BY 1, 2`,
+    );
+    return rows;
+  });
+}
+
 /** The entries that changed windows of an hour, in their order. */
 export async function revisionsOfHour(
   db: Queryable,

@@ -1,4 +1,5 @@
 /** The one entry that the workflow bundler takes: every workflow, by name. */
+export { auditOnce } from './auditor.ts';
 export { backfillSource } from './backfill_source.ts';
 export { billingPeriod } from './billing_period.ts';
 export { billingRun } from './billing_run.ts';

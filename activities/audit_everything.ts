@@ -1,0 +1,94 @@
+import { exportedRuns } from '../db/audit_histories.ts';
+import { hoursWithWindows, readSeal, type SealedHour } from '../db/audit_rows.ts';
+import { statementNames } from '../db/audit_statements.ts';
+import { readHistory } from '../db/histories.ts';
+import { listLogs } from '../db/logs.ts';
+import { type RollupSpan, spansAround } from '../db/rollups.ts';
+import { formatMillis, toMicros } from '../meters/timestamp.ts';
+import { type ArchiveAuditDeps, auditArchives } from './audit_archives.ts';
+import { hoursInDatabase } from './audit_choice.ts';
+import { auditLog } from './audit_log.ts';
+import type { AuditReport } from './audit_report.ts';
+import { auditRollup } from './audit_rollups.ts';
+import { auditStatement } from './audit_statements.ts';
+import { auditTables } from './audit_tables.ts';
+import { auditHour } from './audit_windows.ts';
+import { auditHistory, type ReplayDeps } from './replay_history.ts';
+
+export interface AuditDeps extends ReplayDeps, ArchiveAuditDeps {
+  archives: ArchiveAuditDeps['archives'];
+  /** Milliseconds since 1970. */
+  nowMs: () => number;
+}
+
+/** A history is exported minutes after its run ended; one that is missing for longer was lost. */
+const EXPORT_MICROS = 24n * 3_600_000_000n;
+
+/** One hour with all that was made of it: its windows, the day and month, and the history of its run. */
+export async function auditHourWhole(
+  deps: AuditDeps,
+  hour: SealedHour,
+  report: AuditReport,
+): Promise<void> {
+  await auditHour(deps, hour, report);
+  for (const span of spansAround(hour.start)) {
+    await auditRollup(deps.pool, { logId: hour.logId, span }, report);
+  }
+  await auditSealingRun(deps, hour, report);
+}
+
+/** The history of the run that sealed an hour. */
+async function auditSealingRun(
+  deps: AuditDeps,
+  hour: SealedHour,
+  report: AuditReport,
+): Promise<void> {
+  const seal = await readSeal(deps.pool, hour.logId, hour.start);
+  if (seal === null) return;
+  if (await readHistory(deps.pool, seal.runId) !== null) {
+    await auditHistory(deps, seal.runId, report);
+    return;
+  }
+  const due = toMicros(formatMillis(deps.nowMs())) - EXPORT_MICROS;
+  if (toMicros(seal.sealedAt) > due) return;
+  report.find(
+    'history_missing',
+    `workflow_histories: run ${seal.runId}`,
+    `the history of '${seal.workflowId}', which sealed ${hour.start} in log ${hour.logId}, was not exported`,
+  );
+}
+
+/** Everything that is there, row by row. Reads the whole database, some of it several times. */
+export async function auditEverything(deps: AuditDeps, report: AuditReport): Promise<void> {
+  const until = formatMillis(deps.nowMs());
+  for (const { logId } of await listLogs(deps.pool)) await auditLog(deps, logId, report);
+  await auditTables(deps.pool, report);
+  await auditArchives(deps, report);
+  const hours = await hoursToAudit(deps, until);
+  for (const hour of hours) await auditHour(deps, hour, report);
+  for (const { logId, span } of rollupsOf(hours)) {
+    await auditRollup(deps.pool, { logId, span }, report);
+  }
+  for (const name of await statementNames(deps.pool, until)) {
+    await auditStatement(deps, name, report);
+  }
+  for (const runId of await exportedRuns(deps.pool, until)) await auditHistory(deps, runId, report);
+}
+
+/** Those that were sealed, and those before them that have windows by revisions alone. */
+async function hoursToAudit(deps: AuditDeps, until: string): Promise<SealedHour[]> {
+  const sealed = await hoursInDatabase(deps.pool, until);
+  const known = new Set(sealed.map(({ logId, start }) => `${logId} ${start}`));
+  const others = await hoursWithWindows(deps.pool);
+  return [...sealed, ...others.filter(({ logId, start }) => !known.has(`${logId} ${start}`))];
+}
+
+function rollupsOf(hours: readonly SealedHour[]): { logId: number; span: RollupSpan }[] {
+  const spans = new Map<string, { logId: number; span: RollupSpan }>();
+  for (const { logId, start } of hours) {
+    for (const span of spansAround(start)) {
+      spans.set(`${logId} ${span.span} ${span.start}`, { logId, span });
+    }
+  }
+  return [...spans.values()];
+}

@@ -1,0 +1,118 @@
+/** The nightly audit as activities: a choice by a seed, then one part after the other. */
+import { randomBytes } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { beginAudit, endAudit, noteAudit } from '../db/audits.ts';
+import { formatMillis } from '../meters/timestamp.ts';
+import {
+  type AuditSeed,
+  type AuditSizes,
+  chooseHistories,
+  chooseHours,
+  chooseStatements,
+} from './audit_choice.ts';
+import { type AuditDeps, auditHourWhole } from './audit_everything.ts';
+import { AuditReport } from './audit_report.ts';
+import { auditStatement } from './audit_statements.ts';
+import { ingestFailure } from './failures.ts';
+import type { IngestLog } from './ingest_deps.ts';
+import { auditHistory } from './replay_history.ts';
+
+/** A run that was begun: what its parts are found by. */
+export interface AuditPlan extends AuditSeed {
+  audit_run_id: number;
+}
+
+export type AuditPart = 'hours' | 'statements' | 'histories';
+
+export interface AuditPartInput {
+  plan: AuditPlan;
+  part: AuditPart;
+  /** Which of those that were chosen. */
+  index: number;
+}
+
+export interface AuditPartReceipt {
+  /** Differences that were met. */
+  findings: number;
+}
+
+export interface AuditActivities {
+  /** Chooses by a new seed, which is kept with the run. `sizes` says how much there was to choose. */
+  planAudit(): Promise<AuditPlan>;
+  /** Audits one of the chosen, and notes what it found. Safe to repeat: a known difference stays one. */
+  auditPart(input: AuditPartInput): Promise<AuditPartReceipt>;
+  endAudit(input: { audit_run_id: number }): Promise<void>;
+}
+
+export interface AuditActivityDeps extends AuditDeps {
+  sizes: AuditSizes;
+  log: IngestLog;
+}
+
+const HEARTBEAT_MS = 10_000;
+
+export function createAuditActivities(deps: AuditActivityDeps): AuditActivities {
+  return {
+    planAudit: () => told(() => planAudit(deps)),
+    auditPart: (input) => told(() => beating(() => auditPart(deps, input))),
+    endAudit: ({ audit_run_id }) =>
+      told(() => endAudit(deps.pool, audit_run_id, formatMillis(deps.nowMs()))),
+  };
+}
+
+export async function planAudit(deps: AuditActivityDeps): Promise<AuditPlan> {
+  const seed = randomBytes(16).toString('hex');
+  const until = formatMillis(deps.nowMs());
+  const wanted = { seed, until, sizes: deps.sizes };
+  const sizes = {
+    hours: (await chooseHours(deps.pool, wanted)).length,
+    statements: (await chooseStatements(deps.pool, wanted)).length,
+    histories: (await chooseHistories(deps.pool, wanted)).length,
+  };
+  const audit_run_id = await beginAudit(deps.pool, { seed, startedAt: until });
+  return { audit_run_id, seed, until, sizes };
+}
+
+/** Apart from Temporal. */
+export async function auditPart(
+  deps: AuditActivityDeps,
+  { plan, part, index }: AuditPartInput,
+): Promise<AuditPartReceipt> {
+  const report = new AuditReport();
+  if (part === 'hours') {
+    const hour = (await chooseHours(deps.pool, plan))[index];
+    if (hour !== undefined) await auditHourWhole(deps, hour, report);
+  } else if (part === 'statements') {
+    const name = (await chooseStatements(deps.pool, plan))[index];
+    if (name !== undefined) await auditStatement(deps, name, report);
+  } else {
+    const runId = (await chooseHistories(deps.pool, plan))[index];
+    if (runId !== undefined) await auditHistory(deps, runId, report);
+  }
+  const { checked, differences } = report;
+  await noteAudit(deps.pool, plan.audit_run_id, {
+    checked,
+    findings: differences,
+    at: formatMillis(deps.nowMs()),
+  });
+  for (const { check, subject } of differences) deps.log.error('audit_finding', { check, subject });
+  return { findings: differences.length };
+}
+
+async function told<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ingestFailure(error);
+  }
+}
+
+async function beating<Result>(work: () => Promise<Result>): Promise<Result> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
