@@ -20,7 +20,7 @@ export async function startWorkers(
     activities,
   });
   const others = await Promise.all(
-    [TASK_QUEUES.ingest, TASK_QUEUES.poll].map((taskQueue) =>
+    [TASK_QUEUES.ingest, TASK_QUEUES.poll, TASK_QUEUES.windows].map((taskQueue) =>
       Worker.create({ connection, taskQueue, activities })
     ),
   );

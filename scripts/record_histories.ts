@@ -2,7 +2,7 @@
  * Records histories of the workflows on a real Temporal, for test/replay/. Histories are added, never
  * changed: each names the workflow, the version that recorded it and the case.
  *
- *   node --import tsx scripts/record_histories.ts 0.1.0
+ *   node --import tsx scripts/record_histories.ts 0.1.0 [ingest|polling|windows]
  */
 import process from 'node:process';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
@@ -13,6 +13,7 @@ import type { LegReceipt } from '../activities/leg_receipt.ts';
 import { TASK_QUEUES } from '../temporal.config.ts';
 import { save, startWorkers } from './history_recorder.ts';
 import { recordPolling } from './record_poll_histories.ts';
+import { recordWindows } from './record_window_histories.ts';
 import { startTemporal } from '../test/support/temporal_server.ts';
 import {
   drainSignal,
@@ -84,17 +85,21 @@ const RECORDINGS: readonly Recording[] = [
   },
 ];
 
-async function main(version: string): Promise<void> {
+async function main(version: string, part: string | undefined): Promise<void> {
   const temporal = await startTemporal();
   const native = await NativeConnection.connect({ address: temporal.address });
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection });
   try {
-    for (const recording of RECORDINGS) {
-      await record(client, native, recording, `ingest_shard_${version}_${recording.name}`);
+    const wants = (name: string): boolean => part === undefined || part === name;
+    if (wants('ingest')) {
+      for (const recording of RECORDINGS) {
+        await record(client, native, recording, `ingest_shard_${version}_${recording.name}`);
+      }
+      await recordMaintenance(client, native, `maintain_storage_${version}_plain`);
     }
-    await recordMaintenance(client, native, `maintain_storage_${version}_plain`);
-    await recordPolling(client, native, version);
+    if (wants('polling')) await recordPolling(client, native, version);
+    if (wants('windows')) await recordWindows(client, native, version);
   } finally {
     await connection.close();
     await native.close();
@@ -182,4 +187,4 @@ function damaged(): ApplicationFailure {
   });
 }
 
-await main(process.argv[2] ?? '0.1.0');
+await main(process.argv[2] ?? '0.1.0', process.argv[3]);

@@ -36,6 +36,8 @@ test('there is a history of each workflow', () => {
       'poll_source',
       'backfill_source',
       'check_polls',
+      'window_keeper',
+      'seal_windows',
     ]
   ) {
     assert.ok(histories.some((name) => name.startsWith(workflow)), workflow);
