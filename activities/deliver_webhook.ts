@@ -73,8 +73,7 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
 /** An endpoint that hangs must not take the place of all others: the attempt comes back, and has not begun. */
 function busy(endpoint: string): ApplicationFailure {
   return ApplicationFailure.create({
-    message:
-      `Cannot send to '${endpoint}' now: ${AT_ONCE_TO_ONE} webhooks are under way to it`,
+    message: `Cannot send to '${endpoint}' now: ${AT_ONCE_TO_ONE} webhooks are under way to it`,
     type: 'endpoint_busy',
     nextRetryDelay: '2 seconds',
   });

@@ -53,7 +53,7 @@ describe('closeStatement', { skip: windowSkipReason() }, () => {
       // Never heard of again.
       sample({ meter: 'instance', type: 'gauge', at: '2026-10-07T03:20:00.000000Z', volume: '1' }),
     ]);
-    await world.seal(START, '2026-10-08T02:00:00.000000Z');
+    await world.seal('2026-10-08T02:00:00.000000Z');
     await world.open(DAY);
   });
   after(() => world.windows.stop());
@@ -222,7 +222,7 @@ describe('closeStatement', { skip: windowSkipReason() }, () => {
     await world.windows.append([
       sample({ meter: 'memory', type: 'gauge', at: '2026-10-08T02:10:00.000000Z', volume: '9' }),
     ]);
-    await world.seal('2026-10-08T02:00:00.000000Z', '2026-10-08T03:00:00.000000Z');
+    await world.seal('2026-10-08T03:00:00.000000Z');
     const closed = await world.close(order);
     const other = await world.document('p', DAY.period, 0);
     const document = await world.document('p', 'fixed', 0);

@@ -7,8 +7,9 @@ import {
 } from '../../activities/close_statement.ts';
 import { inTransaction } from '../../db/client.ts';
 import { type BillingPeriod, insertPeriods } from '../../db/billing_periods.ts';
-import { listLogs } from '../../db/logs.ts';
+import { listLogs, readLog } from '../../db/logs.ts';
 import { getStatement, type StatementRow } from '../../db/statements.ts';
+import { readWindowKeeper } from '../../db/window_keepers.ts';
 import { parseStatement, type StatementDocument } from '../../ledger/statement_document.ts';
 import { type BillingConfig, DEFAULT_BILLING } from '../../meters/billing_config.ts';
 import { formatMillis, toMicros } from '../../meters/timestamp.ts';
@@ -45,11 +46,16 @@ export class BillingWorld {
     await inTransaction(pool, (tx) => insertPeriods(tx, [whole], formatMillis(this.windows.nowMs)));
   }
 
-  /** Seals hours of UTC as of all that is in the log, in which nothing is late. */
-  async seal(from: string, to: string): Promise<void> {
-    await this.windows.begin();
-    const { scanned_to: size } = await this.windows.revise();
-    await this.windows.seal({ from, to, size });
+  /** Turns what is late into revisions, then seals until an hour of UTC as of all that is in the log. */
+  async seal(to: string): Promise<void> {
+    const { windows } = this;
+    await windows.begin();
+    await windows.revise();
+    const keeper = await readWindowKeeper(windows.pool, 0);
+    const log = await readLog(windows.pool, 0);
+    const size = log?.size ?? 0;
+    const from = keeper?.sealedUntil ?? to;
+    if (from < to) await windows.seal({ from, to, size });
   }
 
   /** An order as of all that is in the logs now. */
