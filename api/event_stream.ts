@@ -2,6 +2,7 @@ import { tracked } from '@trpc/server';
 import { z } from 'zod';
 import { type LogVector, type ReadEvents, readSizes } from '../db/log_events.ts';
 import type { Queryable } from '../db/client.ts';
+import type { ApiDeps } from './deps.ts';
 import { apiError, toTrpcError } from './errors.ts';
 import { LogTail } from './log_tail.ts';
 import { bindCursor, MAX_CURSOR_LENGTH, openCursor, type PagedQuery } from './pagination.ts';
@@ -68,15 +69,17 @@ export function createEventStreams(db: Queryable): EventStreams {
   };
 }
 
+/** Who follows: the context of the call, and the request's signal, aborted when its reader is gone. */
 export interface Follower {
-  readonly db: Queryable;
-  readonly streams: EventStreams;
-  readonly principal: Principal;
-  /** Of the request: aborted when its reader is gone. */
+  readonly ctx: {
+    readonly deps: Pick<ApiDeps, 'db'>;
+    readonly streams: EventStreams;
+    readonly principal: Principal;
+  };
   readonly signal: AbortSignal | undefined;
 }
 
-interface EventKind<Event extends Place, Wire> {
+export interface EventKind<Event extends Place, Wire> {
   readonly procedure: string;
   readonly read: ReadEvents<Event>;
   readonly wire: (event: Event) => Wire;
@@ -105,7 +108,7 @@ export async function* followEvents<Event extends Place, Wire>(
   } catch (error) {
     if (follower.signal?.aborted === true) return;
     throw toTrpcError(
-      follower.streams.stopping.aborted
+      follower.ctx.streams.stopping.aborted
         ? apiError('server_stopping', 'Cannot go on: the server stops')
         : error,
     );
@@ -113,7 +116,7 @@ export async function* followEvents<Event extends Place, Wire>(
 }
 
 async function* eventsOf<Event extends Place, Wire>(
-  { db, streams, principal, signal }: Follower,
+  { ctx: { deps, streams, principal }, signal }: Follower,
   { procedure, read, wire }: EventKind<Event, Wire>,
   input: EventInput,
 ) {
@@ -125,7 +128,11 @@ async function* eventsOf<Event extends Place, Wire>(
     let sizes = await streams.tail.next(null, end);
     let after = new Map(cursor === null && input.start === 'newest' ? sizes : readVector(cursor));
     for (;;) {
-      const events = await read(db, scopeOf(principal), { after, sizes, limit: BATCH_EVENTS });
+      const events = await read(deps.db.pool, scopeOf(principal), {
+        after,
+        sizes,
+        limit: BATCH_EVENTS,
+      });
       for (const event of events) {
         after.set(event.logId, event.leaf + 1);
         yield tracked(bindCursor(query, writeVector(after)) ?? '', wire(event));

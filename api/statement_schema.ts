@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { StatementHead } from '../db/statements.ts';
 import { DELIVERY_STATUSES } from '../db/webhooks.ts';
+import { leafOfPosition, logOfPosition } from '../ledger/position.ts';
 import { STATEMENT_EVENTS } from '../meters/billing_config.ts';
 import { countOutput, idInput, meterTypeOutput, timeOutput } from './wire_schema.ts';
 
@@ -34,7 +36,24 @@ export const statementHeadOutput = z.object({
   run_id: z.string(),
 });
 
-const lineOutput = z.object({
+export function wireStatementHead(row: StatementHead): z.output<typeof statementHeadOutput> {
+  return {
+    project_id: row.projectId,
+    period: row.period,
+    number: row.number,
+    start: row.start,
+    end: row.end,
+    zone: row.zone,
+    digest: row.digest,
+    lines: row.lines,
+    closed_at: row.closedAt,
+    log: { log_id: logOfPosition(row.position), leaf_index: leafOfPosition(row.position) },
+    workflow_id: row.workflowId,
+    run_id: row.runId,
+  };
+}
+
+export const lineOutput = z.object({
   meter: z.string(),
   type: meterTypeOutput,
   unit: z.string(),

@@ -12,6 +12,9 @@ export const seriesKeyInput = z.string().regex(/^[0-9a-f]{32}$/, 'It is not 32 h
 /** What names a window: its series and the first instant of its hour. */
 export const windowNameInput = { series: seriesKeyInput, start: timeInput };
 
+/** Number of a window's version: 0 was sealed. */
+export const revisionInput = z.int().min(0).max(2 ** 31 - 1);
+
 const timedOutput = z.object({ at: timeOutput, volume: z.string() });
 
 /** The figures of a window: those of its record, see docs/ledger.md. */

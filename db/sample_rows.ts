@@ -38,13 +38,14 @@ export interface SampleRow {
 
 /**
  * Completes rows of `samples` by what they refer to. `page` is a query that gives such rows, already
- * cut to the few that are wanted.
+ * cut to the few that are wanted; `more` is a list of further columns, each with a comma before it, of the
+ * sample `s`, its series `r`, its origin `o` and others that the text names.
  */
-export function completeRows(page: string, orderBy: string): string {
+export function completeRows(page: string, orderBy: string, more = ''): string {
   return `
     SELECT s.position, s.ts, replace(s.id::text, '-', '') AS id, s.ordinal, s.volume,
       r.meter, r.type, r.unit, r.project_id, r.user_id, r.resource_id, r.source,
-      m.body AS metadata, o.origin, b.recorded_at, encode(d.digest, 'hex') AS definitions
+      m.body AS metadata, o.origin, b.recorded_at, encode(d.digest, 'hex') AS definitions${more}
     FROM (${page}) s
     JOIN series r USING (series_id)
     JOIN metadata m USING (metadata_id)

@@ -106,6 +106,27 @@ export async function coveredBefore(
   });
 }
 
+/** The places of the entries that vouch for versions of windows, in their order; null of what is none. */
+export async function placesOfWindows(
+  db: Queryable,
+  versions: readonly { seriesId: number; start: string; revision: number }[],
+): Promise<(number | null)[]> {
+  return await withDatabaseErrors('read the places of windows', async () => {
+    const { rows } = await db.query<{ position: bigint | null }>(
+      `SELECT w.position
+       FROM unnest($1::int[], $2::timestamptz[], $3::int[])
+         WITH ORDINALITY AS t(series_id, start, revision, n)
+       LEFT JOIN windows w USING (series_id, start, revision) ORDER BY t.n`,
+      [
+        versions.map(({ seriesId }) => seriesId),
+        versions.map(({ start }) => start),
+        versions.map(({ revision }) => revision),
+      ],
+    );
+    return rows.map(({ position }) => position === null ? null : Number(position));
+  });
+}
+
 // The sum keeps the planner from the BRIN index of positions, which tells nearly nothing here.
 const IS_KNOWN = 'w.position + 0 < b.known_before';
 const IN_FORCE = `${IS_KNOWN} AND NOT EXISTS (

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { listEventCounts } from '../../db/event_counts.ts';
 import { explainOrigin, OUTCOME_NAMES } from '../../db/origins.ts';
+import type { StoredSample } from '../../db/sample_rows.ts';
+import { MAX_EXPLAINED_SAMPLES } from '../../db/sample_usage.ts';
 import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import {
@@ -13,6 +15,7 @@ import {
 import { quarantinedOutput, wireQuarantined } from '../quarantine_schema.ts';
 import { scopeOf } from '../tenancy.ts';
 import { operatorProcedure, router, tenantProcedure } from '../trpc.ts';
+import { explainUsage, sampleUsageOutput, type WireSampleUsage } from '../usage_explained.ts';
 import {
   countOutput,
   idInput,
@@ -44,6 +47,8 @@ const storyOutput = z.object({
       timestamp: timeOutput,
       log_id: countOutput,
       leaf_index: countOutput,
+      /** Where it counts, or why nowhere yet; null beyond the first 100 of a notification. */
+      usage: sampleUsageOutput.nullable(),
     })),
   })),
   /** What was not understood under this id, and why. For operators. */
@@ -69,6 +74,15 @@ export const notificationsRouter = router({
       if (story.understood.length + story.quarantined.length === 0) {
         throw apiError('not_found', 'Cannot find a notification of this id');
       }
+      const usages = new Map<StoredSample, WireSampleUsage>();
+      for (const { samples } of story.understood) {
+        const first = samples.slice(0, MAX_EXPLAINED_SAMPLES);
+        const found = await explainUsage(deps.db.pool, first);
+        first.forEach((sample, index) => {
+          const usage = found[index];
+          if (usage !== undefined) usages.set(sample, usage);
+        });
+      }
       return {
         message_id,
         understood: story.understood.map((one) => ({
@@ -77,17 +91,9 @@ export const notificationsRouter = router({
           outcome: one.outcome,
           received_at: one.receivedAt,
           redelivered: one.redelivered,
-          samples: one.samples.map(({ sample, logId, leafIndex }) => ({
-            id: sample.id,
-            meter: sample.meter,
-            type: sample.type,
-            unit: sample.unit,
-            volume: sample.volume,
-            resource_id: sample.resource_id,
-            project_id: sample.project_id,
-            timestamp: sample.timestamp,
-            log_id: logId,
-            leaf_index: leafIndex,
+          samples: one.samples.map((stored) => ({
+            ...wireStorySample(stored),
+            usage: usages.get(stored) ?? null,
           })),
         })),
         quarantined: story.quarantined.map(wireQuarantined),
@@ -142,3 +148,18 @@ export const notificationsRouter = router({
       return await publish(deps.intake, messages);
     }),
 });
+
+function wireStorySample({ sample, logId, leafIndex }: StoredSample) {
+  return {
+    id: sample.id,
+    meter: sample.meter,
+    type: sample.type,
+    unit: sample.unit,
+    volume: sample.volume,
+    resource_id: sample.resource_id,
+    project_id: sample.project_id,
+    timestamp: sample.timestamp,
+    log_id: logId,
+    leaf_index: leafIndex,
+  };
+}

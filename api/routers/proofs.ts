@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { resolveAsOf } from '../../db/as_of.ts';
+import { getStatement } from '../../db/statements.ts';
 import { windowRevisions } from '../../db/window_list.ts';
 import { latestCheckpoint } from '../../db/checkpoints.ts';
 import { encodeBase64, encodeHex } from '../../ledger/bytes.ts';
@@ -8,11 +9,13 @@ import { proveConsistency } from '../../ledger/prove.ts';
 import { readNodesOf } from '../../ledger/tiled_log.ts';
 import type { ApiContext } from '../context.ts';
 import { apiError } from '../errors.ts';
+import { statementBundleOf } from '../statement_bundle.ts';
+import { periodInput, statementNameInput } from '../statement_schema.ts';
 import { scopeOf } from '../tenancy.ts';
 import { publicProcedure, router, tenantProcedure } from '../trpc.ts';
 import { windowBundleOf } from '../window_proofs.ts';
-import { windowNameInput } from '../window_schema.ts';
-import { countOutput, leafInput, logIdInput } from '../wire_schema.ts';
+import { revisionInput, windowNameInput } from '../window_schema.ts';
+import { countOutput, idInput, leafInput, logIdInput } from '../wire_schema.ts';
 import { noWindow } from './windows.ts';
 
 const sizeInput = z.int().min(1).max(2 ** 40);
@@ -93,7 +96,7 @@ export const proofsRouter = router({
    * `nepho verify` check it with the log's public key alone.
    */
   window: tenantProcedure
-    .input(z.object({ ...windowNameInput, revision: z.int().min(0).max(2 ** 31 - 1).optional() }))
+    .input(z.object({ ...windowNameInput, revision: revisionInput.optional() }))
     .output(z.object({ revision: countOutput, bundle: z.string() }))
     .query(async ({ ctx: { deps, openLog, principal }, input }) => {
       const db = deps.db.pool;
@@ -106,6 +109,21 @@ export const proofsRouter = router({
       const parts = { db, archives: deps.archives, openLog };
       const bundle = await windowBundleOf(parts, principal, window);
       return { revision: window.revision, bundle };
+    }),
+
+  /** The evidence for a statement: `verifyStatement` of nepho/client checks it likewise. */
+  statement: tenantProcedure
+    .input(
+      z.object({ project_id: idInput, period: periodInput, number: statementNameInput.number }),
+    )
+    .output(z.object({ bundle: z.string() }))
+    .query(async ({ ctx: { deps, openLog, principal }, input: { project_id, ...name } }) => {
+      const db = deps.db.pool;
+      const scope = scopeOf(principal);
+      const row = await getStatement(db, scope, { projectId: project_id, ...name });
+      if (row === null) throw apiError('not_found', 'Cannot find a statement of this name');
+      const parts = { db, archives: deps.archives, openLog };
+      return { bundle: await statementBundleOf(parts, row, principal) };
     }),
 });
 

@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { readOrigin } from '../../db/origins.ts';
 import { listSamples } from '../../db/sample_list.ts';
 import { getSample } from '../../db/samples.ts';
+import { assert } from '../../meters/assert.ts';
 import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { filtersOf, sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
+import { explainUsage, sampleUsageOutput } from '../usage_explained.ts';
 import {
   countOutput,
   nextCursorOutput,
@@ -39,6 +41,8 @@ const explanationOutput = z.object({
   }),
   /** Its place in the log: `receipts.entry` proves it. */
   log: z.object({ log_id: countOutput, leaf_index: countOutput }),
+  /** Where it counts, or why it counts nowhere yet. */
+  usage: sampleUsageOutput,
 });
 
 /** Single readings, as they were signed. */
@@ -89,6 +93,8 @@ export const samplesRouter = router({
       const origin = await readOrigin(deps.db.pool, sample.source, found.origin);
       const eventType = origin?.eventType ?? '';
       const rules = await findRules({ digest: definitions, eventType, meter: sample.meter });
+      const [usage] = await explainUsage(deps.db.pool, [found]);
+      assert(usage !== undefined, 'each sample is explained');
       return {
         sample,
         origin: {
@@ -100,6 +106,7 @@ export const samplesRouter = router({
         },
         definitions: { digest: definitions, rules },
         log: { log_id: logId, leaf_index: leafIndex },
+        usage,
       };
     }),
 });

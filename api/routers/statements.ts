@@ -6,16 +6,18 @@ import {
   getStatement,
   latestStatement,
   listStatements,
-  type StatementHead,
   type StatementRow,
 } from '../../db/statements.ts';
 import { attemptsOf, deliveriesOf } from '../../db/webhooks.ts';
-import { leafOfPosition, logOfPosition } from '../../ledger/position.ts';
 import { parseStatement } from '../../ledger/statement_document.ts';
 import { encodeWindow } from '../../ledger/window_record.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import type { ApiDeps } from '../deps.ts';
 import { apiError } from '../errors.ts';
+import { FINAL_STATEMENTS } from '../event_kinds.ts';
+import { eventsOutput, finalStatementOutput } from '../event_schema.ts';
+import { eventInput, followEvents } from '../event_stream.ts';
+import { explainedLineOutput, explainLine } from '../line_explained.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import {
   approveStatement,
@@ -34,6 +36,7 @@ import {
   statementHeadOutput,
   statementNameInput,
   statementOutput,
+  wireStatementHead,
 } from '../statement_schema.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { operatorProcedure, router, tenantProcedure } from '../trpc.ts';
@@ -44,6 +47,7 @@ const MAX_TOTALS = 1_000;
 const ATTEMPTS_SHOWN = 50;
 
 const operatorsPeriodInput = z.object({ project_id: idInput, period: periodInput });
+const lineInput = z.int().min(0).max(1_000_000);
 const reasonInput = z.string().min(1).max(300);
 const orderedOutput = z.object({ actor_id: z.string(), accepted: z.literal(true) });
 
@@ -73,7 +77,7 @@ export const statementsRouter = router({
         { limit, cursor: openCursor(query, cursor) },
       );
       return {
-        statements: page.rows.map(headOf),
+        statements: page.rows.map(wireStatementHead),
         next_cursor: bindCursor(query, page.nextCursor),
       };
     }),
@@ -84,7 +88,7 @@ export const statementsRouter = router({
     .output(z.object({ head: statementHeadOutput, statement: statementOutput }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const row = await findStatement(deps, principal, input);
-      return { head: headOf(row), statement: parseStatement(row.document) };
+      return { head: wireStatementHead(row), statement: parseStatement(row.document) };
     }),
 
   /** Its evidence, for `verifyStatement`. */
@@ -95,12 +99,12 @@ export const statementsRouter = router({
       const row = await findStatement(deps, principal, input);
       const { db: { pool }, archives } = deps;
       const bundle = await statementBundleOf({ db: pool, archives, openLog }, row, principal);
-      return { head: headOf(row), bundle };
+      return { head: wireStatementHead(row), bundle };
     }),
 
   /** The windows that a line sums, in the order of its root. */
   lineWindows: tenantProcedure
-    .input(z.object({ ...statementNameInput, line: z.int().min(0).max(1_000_000), ...pageInput }))
+    .input(z.object({ ...statementNameInput, line: lineInput, ...pageInput }))
     .output(z.object({ windows: z.array(z.string()), next_cursor: nextCursorOutput }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const { limit, cursor, line, ...name } = input;
@@ -125,6 +129,33 @@ export const statementsRouter = router({
         next_cursor: bindCursor(query, next),
       };
     }),
+
+  /** The windows that a line sums, each with what leads on to its samples. */
+  explainLine: tenantProcedure
+    .input(z.object({ ...statementNameInput, line: lineInput, ...pageInput }))
+    .output(explainedLineOutput)
+    .query(async ({ ctx: { deps, principal }, input }) => {
+      const { limit, cursor, line, ...name } = input;
+      const query = {
+        procedure: 'statements.explainLine',
+        filters: { ...name, line, viewer: viewerOf(principal) },
+      };
+      const { document } = await findStatement(deps, principal, name);
+      const after = positionOf(openCursor(query, cursor));
+      const explained = await explainLine(deps, { document, line }, { limit, after });
+      if (explained === null) throw notFound('a line of this number');
+      const { next, ...rest } = explained;
+      const place = next === null ? null : JSON.stringify([next.key, next.start]);
+      return { ...rest, next_cursor: bindCursor(query, place) };
+    }),
+
+  /** Statements and amendments as they become final, in the order of their log. */
+  onFinal: tenantProcedure
+    .input(z.object(eventInput))
+    .output(eventsOutput(finalStatementOutput))
+    .subscription(({ ctx, input, signal }) =>
+      followEvents({ ctx, signal }, FINAL_STATEMENTS, input)
+    ),
 
   /** The period to date, unsealed hours included; that of the present unless one is named. */
   totals: tenantProcedure
@@ -292,23 +323,6 @@ async function findPeriod(
     : await readBillingPeriod(pool, projectId, period);
   if (found === null) throw noPeriod();
   return found;
-}
-
-function headOf(row: StatementHead): z.output<typeof statementHeadOutput> {
-  return {
-    project_id: row.projectId,
-    period: row.period,
-    number: row.number,
-    start: row.start,
-    end: row.end,
-    zone: row.zone,
-    digest: row.digest,
-    lines: row.lines,
-    closed_at: row.closedAt,
-    log: { log_id: logOfPosition(row.position), leaf_index: leafOfPosition(row.position) },
-    workflow_id: row.workflowId,
-    run_id: row.runId,
-  };
 }
 
 function positionOf(cursor: string | null): LinePosition | null {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { readRevisionEvents } from '../../db/log_events.ts';
-import { eventsOutput, revisedUsageOutput, wireRevisedUsage } from '../event_schema.ts';
+import { REVISED_USAGE } from '../event_kinds.ts';
+import { eventsOutput, revisedUsageOutput } from '../event_schema.ts';
 import { eventInput, followEvents } from '../event_stream.ts';
 import { router, tenantProcedure } from '../trpc.ts';
 import { answerUsage } from '../usage_answer.ts';
@@ -20,11 +20,5 @@ export const usageRouter = router({
   onRevised: tenantProcedure
     .input(z.object(eventInput))
     .output(eventsOutput(revisedUsageOutput))
-    .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
-      followEvents({ db: deps.db.pool, streams, principal, signal }, {
-        procedure: 'usage.onRevised',
-        read: readRevisionEvents,
-        wire: wireRevisedUsage,
-      }, input)
-    ),
+    .subscription(({ ctx, input, signal }) => followEvents({ ctx, signal }, REVISED_USAGE, input)),
 });

@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import { resolveAsOf } from '../../db/as_of.ts';
-import { readSealEvents } from '../../db/log_events.ts';
 import { listWindows, windowRevisions } from '../../db/window_list.ts';
+import { carriedSamples, listWindowSamples } from '../../db/window_samples.ts';
 import { asOfInput, checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
-import { eventsOutput, sealedHourOutput, wireSealedHour } from '../event_schema.ts';
+import { SEALED_HOURS } from '../event_kinds.ts';
+import { eventsOutput, sealedHourOutput } from '../event_schema.ts';
 import { eventInput, followEvents } from '../event_stream.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
-import { windowNameInput, windowOutput, wireWindow } from '../window_schema.ts';
+import { windowSampleOutput, wireWindowSample } from '../usage_explained.ts';
+import { revisionInput, windowNameInput, windowOutput, wireWindow } from '../window_schema.ts';
 import { idInput, nameInput, nextCursorOutput, pageInput, timeInput } from '../wire_schema.ts';
 
 const filterInput = {
@@ -78,17 +80,47 @@ export const windowsRouter = router({
       return { revisions: rows.map(wireWindow), checkpoints: wireCheckpoints(sizes) };
     }),
 
+  /** The samples that a window was computed from: of the revision in force unless one is given. */
+  explain: tenantProcedure
+    .input(z.object({ ...windowNameInput, revision: revisionInput.optional(), ...pageInput }))
+    .output(z.object({
+      window: windowOutput,
+      /** What the window goes on from: the sample of its `carry`, if the database has it. */
+      carried: z.array(windowSampleOutput),
+      samples: z.array(windowSampleOutput),
+      next_cursor: nextCursorOutput,
+      /** Its samples were moved into an archive: what is missing here is there. */
+      archived: z.boolean(),
+    }))
+    .query(async ({ ctx: { deps, principal }, input }) => {
+      const { limit, cursor, revision, ...name } = input;
+      const db = deps.db.pool;
+      const query = {
+        procedure: 'windows.explain',
+        filters: { ...name, revision, viewer: viewerOf(principal) },
+      };
+      const storeCursor = openCursor(query, cursor);
+      const rows = await windowRevisions(db, scopeOf(principal), name, await resolveAsOf(db));
+      const window = revision === undefined
+        ? rows.at(-1)
+        : rows.find((row) => row.revision === revision);
+      if (window === undefined) throw noWindow();
+      const page = await listWindowSamples(db, window, { limit, cursor: storeCursor });
+      const isFirst = storeCursor === null;
+      return {
+        window: wireWindow(window),
+        carried: isFirst ? (await carriedSamples(db, window)).map(wireWindowSample) : [],
+        samples: page.rows.map(wireWindowSample),
+        next_cursor: bindCursor(query, page.nextCursor),
+        archived: isFirst && window.count > 0 && page.rows.length === 0,
+      };
+    }),
+
   /** Hours as they are sealed, in the order of their log. */
   onSealed: tenantProcedure
     .input(z.object(eventInput))
     .output(eventsOutput(sealedHourOutput))
-    .subscription(({ ctx: { deps, streams, principal }, input, signal }) =>
-      followEvents({ db: deps.db.pool, streams, principal, signal }, {
-        procedure: 'windows.onSealed',
-        read: readSealEvents,
-        wire: wireSealedHour,
-      }, input)
-    ),
+    .subscription(({ ctx, input, signal }) => followEvents({ ctx, signal }, SEALED_HOURS, input)),
 });
 
 export function noWindow(): Error {
