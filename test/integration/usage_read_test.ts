@@ -74,17 +74,20 @@ function samplesOf(): WorldSample[] {
 }
 
 const SAMPLES = samplesOf();
+/** What came in time. */
+const EARLY = SAMPLES.filter((_, index) => index % 3 > 0);
+const whole = { from: formatMicros(FIRST), to: formatMicros(END), limit: 1_000 } as const;
 
 /** What is asked for, from all readings at once and without windows. */
-function naive(query: Query): Map<string, string> {
+function naive(query: Query, all: readonly WorldSample[]): Map<string, string> {
   const every = query.every ?? null;
   const [from, to] = [toMicros(query.from), toMicros(query.to)];
   const spans = every === null
     ? [{ start: from, end: to }]
     : calendarSpans({ from, to, every, zone: query.zone ?? 'UTC' });
   const sums = new Map<string, { type: MeterType; figures: typeof EMPTY_FIGURES }>();
-  for (const resource of new Set(SAMPLES.map((one) => one.resource))) {
-    const samples = SAMPLES.filter((one) => one.resource === resource);
+  for (const resource of new Set(all.map((one) => one.resource))) {
+    const samples = all.filter((one) => one.resource === resource);
     const [{ meter, type, project }] = samples as [WorldSample];
     if (meter !== query.meter && query.meters?.includes(meter) !== true) continue;
     if (query.project_id !== undefined && query.project_id !== project) continue;
@@ -143,22 +146,25 @@ describe('usage', { skip: windowSkipReason() }, () => {
   let world: WindowWorld;
   let db: Database;
   let caller: ReturnType<typeof createCaller>;
+  /** When the first hours were sealed and nothing of them revised. */
+  let asSealed: { checkpoints: { origin: string; size: number }[] };
 
   before(async () => {
     world = await WindowWorld.start(Date.parse('2026-11-01T08:30:00Z'), {
       from: '2026-10-01T00:00:00.000000Z',
       to: '2026-12-01T00:00:00.000000Z',
     });
-    await world.append(SAMPLES);
+    // The rest comes when its hours are sealed, and makes revisions of hours, days and months.
+    await world.append(EARLY);
     const keeper = await world.begin();
     const { scanned_to: size } = await world.revise();
-    for (let start = toMicros(keeper?.sealedFrom ?? ''); start < SEALED_UNTIL;) {
-      const end = start + 24n * HOUR < SEALED_UNTIL ? start + 24n * HOUR : SEALED_UNTIL;
-      await world.seal({ from: formatMicros(start), to: formatMicros(end), size });
-      start = end;
-    }
+    await world.seal({ from: keeper?.sealedFrom ?? '', to: formatMicros(SEALED_UNTIL), size });
     db = createDatabase(world.url);
     caller = callerOf('operator');
+    const sealed = await caller.usage.query({ ...whole, meter: 'instance' });
+    asSealed = { checkpoints: sealed.checkpoints.map(({ origin, size }) => ({ origin, size })) };
+    await world.append(SAMPLES);
+    assert.ok((await world.revise()).windows > 50);
   });
 
   after(async () => {
@@ -204,7 +210,7 @@ describe('usage', { skip: windowSkipReason() }, () => {
     await fc.assert(
       fc.asyncProperty(arbitraryQuery, async (query) => {
         const answer = await caller.usage.query(query);
-        assert.deepEqual(rowsOf(answer, query), naive(query));
+        assert.deepEqual(rowsOf(answer, query), naive(query, SAMPLES));
         const to = toMicros(query.to);
         assert.equal(answer.contains_unsealed, to > SEALED_UNTIL);
         for (const row of answer.usage) {
@@ -215,7 +221,15 @@ describe('usage', { skip: windowSkipReason() }, () => {
     );
   });
 
-  const whole = { from: formatMicros(FIRST), to: formatMicros(END), limit: 1_000 } as const;
+  test('usage as of a checkpoint before the revisions is what the readings of then came to', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryQuery, async (query) => {
+        const answer = await caller.usage.query({ ...query, as_of: asSealed });
+        assert.deepEqual(rowsOf(answer, query), naive(query, EARLY));
+      }),
+      { numRuns: 100, seed: 6 },
+    );
+  });
 
   test('what is told apart by metadata adds up to what is not, under the values that held', async () => {
     for (const { meter } of KINDS) {
