@@ -24,4 +24,6 @@ export interface BillingDeps {
 /** What telling endpoints of statements needs beside. None of it is in a Temporal payload. */
 export interface WebhookDeps extends Pick<BillingDeps, 'pool' | 'billing' | 'nowMs' | 'log'> {
   readSecret: ReadSecret;
+  /** The text of a file with certificates. @throws {NephoError} `ca_file_unreadable` */
+  readAuthorities: (file: string) => Promise<string>;
 }

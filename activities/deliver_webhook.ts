@@ -165,7 +165,10 @@ async function send(deps: WebhookDeps, delivery: Delivery, body: string): Promis
       'webhook-signature': signWebhook({ id, timestamp, body }, secrets),
     },
     body,
-  }, endpoint);
+  }, {
+    ...endpoint,
+    ca: endpoint.caFile === null ? null : await deps.readAuthorities(endpoint.caFile),
+  });
 }
 
 async function secretsOf(deps: WebhookDeps, { secrets }: WebhookEndpoint): Promise<string[]> {

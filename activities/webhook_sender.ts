@@ -17,6 +17,8 @@ export interface SendOptions {
   timeoutMs: number;
   /** True for receivers in a network of our own. */
   allowPrivateAddresses: boolean;
+  /** The authorities to trust instead of those of the system, PEM; null for those. */
+  ca: string | null;
   /** Finds the addresses of a name; that of the system unless given. */
   resolve?: (host: string) => Promise<string[]>;
 }
@@ -47,7 +49,10 @@ export async function sendWebhook(
   const deadline = performance.now() + options.timeoutMs;
   const url = new URL(webhook.url);
   const address = await within(options.timeoutMs, url, () => addressOf(url, options));
-  const connect = buildConnector({ timeout: options.timeoutMs });
+  const connect = buildConnector({
+    timeout: options.timeoutMs,
+    ...options.ca === null ? {} : { ca: options.ca },
+  });
   const client = new Client(url.origin, {
     connect: (wanted, callback) => connect({ ...wanted, hostname: address }, callback),
     pipelining: 0,

@@ -9,6 +9,7 @@ import { NephoError } from '../meters/errors.ts';
 import { isThere, readRegular } from './regular_file.ts';
 
 const MAX_BILLING_BYTES = 8 * 1024 * 1024;
+const MAX_AUTHORITIES_BYTES = 1024 * 1024;
 
 /** Where billing.yaml may be. */
 export interface BillingPlaces {
@@ -60,6 +61,24 @@ export async function openBillingSource(
       toldFault = source.fault;
       return config;
     },
+  };
+}
+
+/** Reads files with certificates, relative to a folder. */
+export function authorityReader(baseDir: string): (file: string) => Promise<string> {
+  return async (named) => {
+    const file = path.resolve(baseDir, named);
+    const bytes = await readRegular(
+      file,
+      MAX_AUTHORITIES_BYTES,
+      (_, reason, cause) =>
+        new NephoError(
+          'ca_file_unreadable',
+          `Cannot read the certificates in '${file}': ${reason}`,
+          { context: { file }, cause, retryable: true },
+        ),
+    );
+    return new TextDecoder().decode(bytes);
   };
 }
 

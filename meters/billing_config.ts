@@ -39,6 +39,8 @@ export interface WebhookEndpoint {
   readonly projects: readonly string[];
   readonly events: readonly StatementEvent[];
   readonly allowPrivateAddresses: boolean;
+  /** A file with the authorities to trust instead of those of the system, PEM; null for those. */
+  readonly caFile: string | null;
   readonly timeoutMs: number;
 }
 

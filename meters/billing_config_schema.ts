@@ -113,6 +113,7 @@ const webhook = z.strictObject({
   events: z.array(z.enum(STATEMENT_EVENTS)).min(1).max(STATEMENT_EVENTS.length)
     .default([...STATEMENT_EVENTS]),
   allow_private_addresses: z.boolean().default(false),
+  ca_file: z.string().min(1).max(4_096).optional(),
   timeout: duration({ min: 1, max: MAX_WEBHOOK_TIMEOUT_SECONDS })
     .default(DEFAULT_WEBHOOK_TIMEOUT_SECONDS),
 }).superRefine((written, context) => {
@@ -220,6 +221,7 @@ function endpointOf(written: z.output<typeof webhook>): WebhookEndpoint {
     projects: written.projects,
     events: written.events,
     allowPrivateAddresses: written.allow_private_addresses,
+    caFile: written.ca_file ?? null,
     timeoutMs: written.timeout * 1_000,
   };
 }

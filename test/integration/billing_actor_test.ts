@@ -62,7 +62,11 @@ describe('billing', { skip: windowSkipReason() || temporalSkipReason() }, () => 
     actors = await BillingActors.connect(temporal.server);
     workers = await startBillingWorkers(
       { address: temporal.server.address, bundlePath: temporal.bundlePath },
-      { ...world.deps({ nowMs: Date.now }), readSecret: () => Promise.resolve(SECRET) },
+      {
+        ...world.deps({ nowMs: Date.now }),
+        readSecret: () => Promise.resolve(SECRET),
+        readAuthorities: () => Promise.reject(new Error('none')),
+      },
     );
     await world.windows.append([
       ...timesBetween(hour(0), hour(25), 30).map((at) => memory(at, '2')),
@@ -244,6 +248,7 @@ function configOf(url: string): BillingConfig {
       projects: ['p'],
       events: ['statement.final', 'statement.amended'],
       allowPrivateAddresses: true,
+      caFile: null,
       timeoutMs: 5_000,
     }],
   };

@@ -43,6 +43,7 @@ test('parseBilling reads periods, approval, lines and webhooks with their defaul
     projects: ['*'],
     events: ['statement.final', 'statement.amended'],
     allowPrivateAddresses: false,
+    caFile: null,
     timeoutMs: 20_000,
   });
   const told = (projectId: string, event: 'statement.final' | 'statement.amended') =>
