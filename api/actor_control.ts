@@ -4,58 +4,80 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { formatMillis } from '../meters/timestamp.ts';
-import { ingestShardId } from '../temporal.config.ts';
-import {
-  drainSignal,
-  type IngestStatus,
-  pauseSignal,
-  resumeSignal,
-  statusQuery,
-} from '../workflows/ingest_shard.ts';
+import { ingestShardId, windowKeeperId } from '../temporal.config.ts';
+import type { IngestStatus } from '../workflows/ingest_shard.ts';
+import type { KeeperStatus } from '../workflows/window_keeper.ts';
 import type { ApiDeps } from './deps.ts';
 import { apiError } from './errors.ts';
-import type { Actor } from './actor_schema.ts';
+import type { Actor, ActorKind } from './actor_schema.ts';
 
 /** Milliseconds that Temporal and the worker have to answer. */
 const ANSWER_MS = 5_000;
 
-export type Order = { order: 'pause'; reason: string } | { order: 'resume' } | { order: 'drain' };
+export type Order =
+  | { order: 'pause'; reason: string }
+  | { order: 'resume' }
+  | { order: 'drain' }
+  | { order: 'look' };
+
+/** One of the actors of a shard. */
+export interface ActorName {
+  kind: ActorKind;
+  shard: number;
+}
 
 type Deps = Pick<ApiDeps, 'workflows'>;
+
+export function actorId({ kind, shard }: ActorName): string {
+  return kind === 'ingest' ? ingestShardId(shard) : windowKeeperId(shard);
+}
 
 /**
  * What an actor is doing. Where no worker answers its query, what Temporal alone knows.
  *
  * @throws {NephoError} `actors_unavailable`
  */
-export async function describeActor(deps: Deps, shard: number): Promise<Actor> {
+export async function describeActor(deps: Deps, name: ActorName): Promise<Actor> {
   const client = clientOf(deps);
-  const handle = client.getHandle(ingestShardId(shard));
+  const handle = client.getHandle(actorId(name));
   const description = await unlessAbsent(client, () => handle.describe());
-  if (description === null) return absent(shard);
-  const status = description.status.name === 'RUNNING' ? await queryStatus(client, handle) : null;
+  if (description === null) return absent(name);
+  const isRunning = description.status.name === 'RUNNING';
   return {
-    actor_id: handle.workflowId,
-    shard,
+    ...absent(name),
     workflow_status: description.status.name,
-    mode: status?.mode ?? null,
-    reason: status?.reason ?? null,
-    leg_running: status?.leg_running ?? null,
     run_id: description.runId,
     started_at: formatMillis(description.startTime.getTime()),
     history_events: description.historyLength,
-    totals: status?.totals ?? null,
-    last_receipt: status?.last_receipt ?? null,
+    ...isRunning ? await statusOf(client, handle, name.kind) : {},
   };
 }
 
+/** What the actor itself says. */
+async function statusOf(
+  client: WorkflowClient,
+  handle: WorkflowHandle,
+  kind: ActorKind,
+): Promise<Partial<Actor>> {
+  if (kind === 'ingest') {
+    const status = await queryStatus<IngestStatus>(client, handle);
+    if (status === null) return {};
+    const { mode, reason, leg_running, totals, last_receipt } = status;
+    return { mode, reason, leg_running, totals, last_receipt };
+  }
+  const status = await queryStatus<KeeperStatus>(client, handle);
+  if (status === null) return {};
+  const { mode, reason, sealing, totals, watermark, last_run } = status;
+  return { mode, reason, keeper: { sealing, totals, watermark, last_run } };
+}
+
 /** @throws {NephoError} `not_found`, `actors_unavailable` */
-export async function signalActor(deps: Deps, shard: number, order: Order): Promise<void> {
+export async function signalActor(deps: Deps, name: ActorName, order: Order): Promise<void> {
   const client = clientOf(deps);
-  const handle = client.getHandle(ingestShardId(shard));
+  const handle = client.getHandle(actorId(name));
   const sent = await unlessAbsent(client, async () => {
-    if (order.order === 'pause') await handle.signal(pauseSignal, order.reason);
-    else await handle.signal(order.order === 'resume' ? resumeSignal : drainSignal);
+    if (order.order === 'pause') await handle.signal('pause', order.reason);
+    else await handle.signal(order.order);
     return true;
   });
   if (sent === null) {
@@ -70,12 +92,12 @@ export function clientOf({ workflows }: Deps): WorkflowClient {
 }
 
 /** Null if no worker answers: the actor lives on all the same. */
-async function queryStatus(
+async function queryStatus<Status>(
   client: WorkflowClient,
   handle: WorkflowHandle,
-): Promise<IngestStatus | null> {
+): Promise<Status | null> {
   try {
-    return await client.withDeadline(deadline(), () => handle.query(statusQuery));
+    return await client.withDeadline(deadline(), () => handle.query<Status>('status'));
   } catch {
     return null;
   }
@@ -103,10 +125,10 @@ export function deadline(): number {
   return Date.now() + ANSWER_MS;
 }
 
-function absent(shard: number): Actor {
+function absent(name: ActorName): Actor {
   return {
-    actor_id: ingestShardId(shard),
-    shard,
+    actor_id: actorId(name),
+    ...name,
     workflow_status: 'ABSENT',
     mode: null,
     reason: null,
@@ -116,5 +138,6 @@ function absent(shard: number): Actor {
     history_events: null,
     totals: null,
     last_receipt: null,
+    keeper: null,
   };
 }

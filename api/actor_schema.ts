@@ -28,8 +28,45 @@ const receiptOutput = countsOutput.extend({
   ended_at: timeOutput,
 });
 
+/** What a keeper of windows knew when it last looked. */
+const watermarkOutput = z.object({
+  size: countOutput,
+  sealed_until: timeOutput.nullable(),
+  ready_until: timeOutput.nullable(),
+  late: countOutput,
+  waiting_for: z.array(z.object({ reason: z.string(), detail: z.string() })),
+});
+
+const keeperCounts = {
+  hours: countOutput,
+  windows: countOutput,
+  late_samples: countOutput,
+  revised_windows: countOutput,
+};
+
+const keeperOutput = z.object({
+  /** Hours are being sealed, or windows revised. */
+  sealing: z.boolean(),
+  totals: z.object({ rounds: countOutput, ...keeperCounts }),
+  watermark: watermarkOutput.nullable(),
+  /** The last round that had something to do. */
+  last_run: z.object({
+    workflow_id: z.string(),
+    run_id: z.string(),
+    sealed_until: timeOutput,
+    ...keeperCounts,
+    /** Digest of its exported history; null if it could not be exported. */
+    history: z.string().nullable(),
+  }).nullable(),
+});
+
+export const ACTOR_KINDS = ['ingest', 'windows'] as const;
+export type ActorKind = (typeof ACTOR_KINDS)[number];
+
 export const actorOutput = z.object({
   actor_id: z.string(),
+  /** `ingest` brings the intake into the log, `windows` seals its hours. */
+  kind: z.enum(ACTOR_KINDS),
   shard: countOutput,
   /** Temporal's word: RUNNING, COMPLETED, FAILED …, or ABSENT if it was never started. */
   workflow_status: z.string(),
@@ -44,6 +81,8 @@ export const actorOutput = z.object({
   totals: totalsOutput.nullable(),
   /** What the last leg came to. */
   last_receipt: receiptOutput.nullable(),
+  /** Of a keeper of windows, which has no legs; null of the others, and if no worker answers. */
+  keeper: keeperOutput.nullable(),
 });
 
 export type Actor = z.output<typeof actorOutput>;

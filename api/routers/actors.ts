@@ -1,21 +1,22 @@
 import { z } from 'zod';
-import { describeActor, signalActor } from '../actor_control.ts';
-import { actorOutput } from '../actor_schema.ts';
+import { actorId, type ActorName, describeActor, signalActor } from '../actor_control.ts';
+import { ACTOR_KINDS, actorOutput } from '../actor_schema.ts';
 import { apiError } from '../errors.ts';
-import { ingestShardId } from '../../temporal.config.ts';
 import { operatorProcedure, router } from '../trpc.ts';
 
-const actorInput = z.object({ shard: z.int().min(0).max(8_191) });
+const shardInput = z.object({ shard: z.int().min(0).max(8_191) });
+const actorInput = shardInput.extend({ kind: z.enum(ACTOR_KINDS).default('ingest') });
 const accepted = z.object({ actor_id: z.string(), accepted: z.literal(true) });
 
-/** The actors that bring the intake into the logs, one a shard. Orders are signals: they are kept, and
- * obeyed at the next batch. */
+/** The actors of each shard: the one that brings the intake into its log, and the one that seals its hours.
+ * Orders are signals: they are kept, and obeyed at the next batch, or round. */
 export const actorsRouter = router({
   list: operatorProcedure
     .output(z.object({ actors: z.array(actorOutput) }))
     .query(async ({ ctx: { deps } }) => {
       const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
-      return { actors: await Promise.all(shards.map((shard) => describeActor(deps, shard))) };
+      const names = ACTOR_KINDS.flatMap((kind) => shards.map((shard) => ({ kind, shard })));
+      return { actors: await Promise.all(names.map((name) => describeActor(deps, name))) };
     }),
 
   describe: operatorProcedure
@@ -23,7 +24,7 @@ export const actorsRouter = router({
     .output(actorOutput)
     .query(async ({ ctx: { deps }, input }) => {
       requireShard(input.shard, deps.shards);
-      return await describeActor(deps, input.shard);
+      return await describeActor(deps, input);
     }),
 
   pause: operatorProcedure
@@ -31,8 +32,10 @@ export const actorsRouter = router({
     .output(accepted)
     .mutation(async ({ ctx: { deps, principal }, input }) => {
       requireShard(input.shard, deps.shards);
+      const { kind, shard } = input;
       const reason = `${input.reason ?? 'paused'} (by ${principal.keyId})`;
-      return await order(() => signalActor(deps, input.shard, { order: 'pause', reason }), input);
+      await signalActor(deps, { kind, shard }, { order: 'pause', reason });
+      return acceptedBy(input);
     }),
 
   resume: operatorProcedure
@@ -40,24 +43,33 @@ export const actorsRouter = router({
     .output(accepted)
     .mutation(async ({ ctx: { deps }, input }) => {
       requireShard(input.shard, deps.shards);
-      return await order(() => signalActor(deps, input.shard, { order: 'resume' }), input);
+      await signalActor(deps, input, { order: 'resume' });
+      return acceptedBy(input);
     }),
 
   drain: operatorProcedure
-    .input(actorInput)
+    .input(shardInput)
     .output(accepted)
-    .mutation(async ({ ctx: { deps }, input }) => {
-      requireShard(input.shard, deps.shards);
-      return await order(() => signalActor(deps, input.shard, { order: 'drain' }), input);
+    .mutation(async ({ ctx: { deps }, input: { shard } }) => {
+      requireShard(shard, deps.shards);
+      const name = { kind: 'ingest', shard } as const;
+      await signalActor(deps, name, { order: 'drain' });
+      return acceptedBy(name);
+    }),
+
+  look: operatorProcedure
+    .input(shardInput)
+    .output(accepted)
+    .mutation(async ({ ctx: { deps }, input: { shard } }) => {
+      requireShard(shard, deps.shards);
+      const name = { kind: 'windows', shard } as const;
+      await signalActor(deps, name, { order: 'look' });
+      return acceptedBy(name);
     }),
 });
 
-async function order(
-  send: () => Promise<void>,
-  { shard }: { shard: number },
-): Promise<z.output<typeof accepted>> {
-  await send();
-  return { actor_id: ingestShardId(shard), accepted: true };
+function acceptedBy(name: ActorName): z.output<typeof accepted> {
+  return { actor_id: actorId(name), accepted: true };
 }
 
 function requireShard(shard: number, shards: number): void {

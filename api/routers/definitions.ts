@@ -57,7 +57,9 @@ export const definitionsRouter = router({
     }))
     .query(async ({ ctx: { deps } }) => {
       const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
-      const actors = await Promise.all(shards.map((shard) => describeActor(deps, shard)));
+      const actors = await Promise.all(
+        shards.map((shard) => describeActor(deps, { kind: 'ingest', shard })),
+      );
       return {
         shards: actors.map(({ shard, last_receipt }) => ({
           shard,

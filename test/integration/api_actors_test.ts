@@ -99,6 +99,7 @@ describe('the actors behind the API', { skip }, () => {
     assert.equal((await backlogOf(system)).backlog, 0);
     assert.deepEqual((await system.operator.actors.list.query()).actors.map((a) => a.actor_id), [
       'ingest-shard-0',
+      'window-keeper-0',
     ]);
   });
 

@@ -24,6 +24,7 @@ const OPERATORS_ONLY = [
   'actors.pause',
   'actors.resume',
   'actors.drain',
+  'actors.look',
   'definitions.get',
   'definitions.reloadStatus',
   'keys.create',
