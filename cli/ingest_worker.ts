@@ -24,7 +24,7 @@ import { createDatabase, type Database } from '../db/client.ts';
 import { checkSchemaVersion } from '../db/migrate.ts';
 import { ArchiveDirectory } from '../ledger/archive_directory.ts';
 import type { Signer } from '../ledger/signer.ts';
-import { type BillingPlaces, openBillingSource } from './billing_files.ts';
+import { authorityReader, type BillingPlaces, openBillingSource } from './billing_files.ts';
 import { codeVersion } from './code_version.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
 import { historyFetcher } from './fetch_history.ts';
@@ -190,6 +190,7 @@ async function billingDeps(
     rules: () => Promise.resolve(rules),
     billing: () => billing.current(),
     readSecret: secretResolver({ baseDir: billing.baseDir }),
+    readAuthorities: authorityReader(billing.baseDir),
     nowMs: Date.now,
     log,
   };
