@@ -45,6 +45,8 @@ const HOUR = 60 * MINUTE;
 /** Instances of this project are for one build: they come and go. */
 const SHORT_LIVED = 'ci';
 const TRAFFIC_EVERY = 30 * MINUTE;
+/** Between two audits of Cinder and Neutron. */
+const OTHERS_EVERY_HOURS = 6;
 
 export interface CloudOptions {
   seed: string;
@@ -64,6 +66,9 @@ export function* lifeOfCloud({ seed, startMs }: CloudOptions): Generator<DemoNot
     }
   }
 }
+
+/** What {@link lateUpload} adds to. */
+export const LATE_METER = 'storage.objects.incoming.bytes';
 
 /**
  * An upload at noon of a day, whose notification lay somewhere for long. The same bytes for the same day.
@@ -277,15 +282,17 @@ class Cloud {
     return [trafficEvent(tenant, labelId, { bytes, seconds: TRAFFIC_EVERY / SECOND, atMs })];
   }
 
-  /** The services' hourly report of what there is. */
+  /** What there is: told by Nova each hour, by the others, whose things change less, a few times a day. */
   #audit(atMs: number): Event[] {
     this.agenda.plan(atMs + HOUR, (at) => this.#audit(at));
+    const instances = [...this.#instances].map((instance) => instanceExists(instance, atMs));
+    if (Math.floor(atMs / HOUR) % OTHERS_EVERY_HOURS !== 0) return instances;
     const period = {
-      audit_period_beginning: osloTime(atMs - HOUR),
+      audit_period_beginning: osloTime(atMs - OTHERS_EVERY_HOURS * HOUR),
       audit_period_ending: osloTime(atMs),
     };
     return [
-      ...[...this.#instances].map((instance) => instanceExists(instance, atMs)),
+      ...instances,
       ...[...this.#volumes].map((volume) => volumeEvent(volume, 'exists', period)),
       ...[...this.#snapshots].map((snapshot) => snapshotEvent(snapshot, 'exists')),
       ...[...this.#network].map((resource) => networkEvent(resource, 'exists')),

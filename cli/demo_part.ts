@@ -5,6 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { closeBus, connectBus } from '../bus/connection.ts';
 import { IntakePublisher } from '../bus/publisher.ts';
 import { ensureIntakeStream } from '../bus/streams.ts';
+import { DemoActors } from './demo_actors.ts';
 import { DemoFeed, type FeedCounts } from './demo_feed.ts';
 import { homePaths } from './embedded_state.ts';
 import type { Settings } from './env.ts';
@@ -19,7 +20,7 @@ const BILLING =
 periods:
   default:
     length: day
-grace: 0 seconds
+grace: 0s
 `;
 
 /**
@@ -27,19 +28,29 @@ grace: 0 seconds
  * within seconds instead of days.
  */
 export async function demoEnvironment(settings: Settings): Promise<Record<string, string>> {
-  const wanted: Record<string, string> = {};
+  const wanted: Record<string, string> = { NEPHO_SEAL_GRACE: '10s' };
   if (!await hasBilling(settings)) wanted['NEPHO_BILLING'] = await writeBilling(settings.home);
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => !settings.given.has(name)));
 }
 
 /**
- * Publishes what happened in the demonstration cloud until now. Before the worker starts, since an hour
- * is sealed once the intake is empty: what came later would be late.
+ * Publishes what happened in the demonstration cloud until now, before the worker starts: meanwhile no hour
+ * may be sealed, or what is told after that would be late.
  */
 export async function feedDemo(
   settings: Settings,
-  { natsUrl, shards }: { natsUrl: string; shards: number },
+  { natsUrl, temporalAddress, shards }: {
+    natsUrl: string;
+    temporalAddress: string;
+    shards: number;
+  },
 ): Promise<FeedCounts> {
+  const actors = await DemoActors.connect({ ...settings, temporalAddress, shards });
+  try {
+    await actors.holdKeepers();
+  } finally {
+    await actors.close();
+  }
   const nats = await connectBus(await busOptions({ ...settings, natsUrl }, 'nepho-demo'));
   try {
     await ensureIntakeStream(await jetstreamManager(nats), {

@@ -9,8 +9,12 @@ import { createClient, type NephoClient } from '../client/client.ts';
 import { loadSigners } from '../ledger/key_file.ts';
 import { NephoError } from '../meters/errors.ts';
 import { createApiIntake } from './api_intake.ts';
+import { assert } from '../meters/assert.ts';
+import { DemoActors } from './demo_actors.ts';
 import { projectNames } from './demo_cloud.ts';
-import { DEMO_SEED, DemoFeed } from './demo_feed.ts';
+import { DEMO_SEED, DemoFeed, startOfYesterday, tellLate } from './demo_feed.ts';
+import { liveThrough } from './demo_statement.ts';
+import { formatDay } from './demo_story.ts';
 import { homePaths } from './embedded_state.ts';
 import type { EmbeddedSystem } from './embedded.ts';
 import type { Settings } from './env.ts';
@@ -46,9 +50,12 @@ export async function present(
     const nepho = createClient({ url: system.url, token });
     const figure = await showFigures(nepho, { system, settings });
     if (options.demo && !figure.receipt_verified) throw noFigure();
+    const statement = options.demo
+      ? await showYesterday(nepho, { nats, system, settings, options })
+      : {};
     if (options.once) {
       const { notifications } = options;
-      process.stdout.write(`${JSON.stringify({ ...figure, notifications })}\n`);
+      process.stdout.write(`${JSON.stringify({ ...figure, notifications, ...statement })}\n`);
       return;
     }
     showAddresses(system);
@@ -112,7 +119,7 @@ async function showFigures(
 ): Promise<Figure> {
   const usage = await usageByProject(nepho);
   const receipt = await verifyOneReceipt(nepho, await verifierKeys(system, settings));
-  const seconds = Number(process.uptime().toFixed(1));
+  const seconds = secondsOfProcess();
   process.stdout.write(`\n${formatUsage(usage, projectNames(DEMO_SEED))}\n`);
   process.stdout.write(receipt === null ? 'There are no samples yet\n' : formatReceipt(receipt));
   return {
@@ -121,6 +128,67 @@ async function showFigures(
     // It throws for one that is not.
     receipt_verified: receipt !== null,
   };
+}
+
+interface StatementFigure {
+  seconds_to_statement: number;
+  sealed_hours: number;
+  statements: number;
+  amendments: number;
+  /** Windows that were revised because of what came late. */
+  revisions: number;
+  statement_verified: boolean;
+}
+
+/** Yesterday, billed: the statement, and why one of its lines is as it is. */
+async function showYesterday(
+  nepho: NephoClient,
+  { nats, system, settings, options }: {
+    nats: NatsConnection;
+    system: EmbeddedSystem;
+    settings: Settings;
+    options: PresentOptions;
+  },
+): Promise<StatementFigure> {
+  const { signal } = options;
+  const { shards } = system.state;
+  const { temporalAddress } = system;
+  const actors = await DemoActors.connect({ ...settings, temporalAddress, shards });
+  const [project] = projectNames(DEMO_SEED);
+  assert(project !== undefined, 'the demonstration cloud has projects');
+  const [projectId, name] = project;
+  const dayMs = startOfYesterday(Date.now());
+  try {
+    const story = await liveThrough({
+      nepho,
+      actors,
+      dayMs,
+      projectId,
+      vkeys: await verifierKeys(system, settings),
+      tellLate: async () => {
+        const messageId = await tellLate(new IntakePublisher(nats, { shards }), dayMs);
+        await drained(nats, system, signal);
+        return messageId;
+      },
+      signal,
+    });
+    process.stdout.write(formatDay(story, name));
+    return {
+      seconds_to_statement: secondsOfProcess(),
+      sealed_hours: story.sealedHours,
+      statements: story.statements,
+      amendments: story.amendments,
+      revisions: story.revisions,
+      // It throws for one that is not.
+      statement_verified: story.verified.ok,
+    };
+  } finally {
+    await actors.close();
+  }
+}
+
+function secondsOfProcess(): number {
+  return Number(process.uptime().toFixed(1));
 }
 
 /** The public halves of our own key files: what the API says is not to be believed for this. */

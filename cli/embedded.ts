@@ -36,8 +36,10 @@ export interface EmbeddedOptions {
   onFailure: (error: NephoError) => void;
   /** Variables of the worker and the API beside those that say where the parts are. */
   environment?: Readonly<Record<string, string>>;
-  /** Done once NATS runs, and before the worker starts. */
-  beforeWorker?: (intake: { natsUrl: string; shards: number }) => Promise<unknown>;
+  /** Done once the servers run, and before the worker starts. */
+  beforeWorker?: (
+    servers: { natsUrl: string; temporalAddress: string; shards: number },
+  ) => Promise<unknown>;
 }
 
 export interface EmbeddedSystem extends RunningSystem {
@@ -98,14 +100,14 @@ async function startParts(
     say(`Port ${DEFAULT_HTTP_PORT} is in use: the API listens on ${port}`);
   }
   const servers = await startServers(settings, { state, supervisor, say });
-  const { natsUrl } = servers;
+  const { natsUrl, temporalAddress } = servers;
   const [token] = await Promise.all([
     withProgress(
       'Preparing the database',
       () => prepareDatabase(servers.databaseUrl, home),
       { say },
     ),
-    options.beforeWorker?.({ natsUrl, shards: state.shards }),
+    options.beforeWorker?.({ natsUrl, temporalAddress, shards: state.shards }),
   ]);
   const signingKeyFiles = settings.signingKeys.length + settings.signingKeyFiles.length > 0
     ? settings.signingKeyFiles

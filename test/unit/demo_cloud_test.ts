@@ -45,7 +45,7 @@ test('lifeOfCloud goes forward in time, no two at the same microsecond', () => {
   assert.match(times[0] ?? '', /^2026-01-31 10:17:00\.\d{6}$/);
 });
 
-test('the cloud has five projects and some forty instances, and its services report hourly', () => {
+test('the cloud has five projects and some forty instances, and Nova reports hourly', () => {
   const projects = projectNames(SEED);
   assert.equal(projects.size, 5);
   const audits = notifications.filter(({ eventType }) => eventType === 'compute.instance.exists');
