@@ -1,4 +1,8 @@
-/** The package entry `nepho/client`: a typed client of the API, and the offline verifier. */
+/**
+ * The package entry `nepho/client`: what a billing system needs, a typed client of the whole API, and the
+ * offline verifiers.
+ */
+export { type BillingClient, createBillingClient, type StatementName } from './billing.ts';
 export {
   type ClientOptions,
   createClient,
@@ -7,6 +11,7 @@ export {
   type NephoOutputs,
 } from './client.ts';
 export { explainCallError } from './errors.ts';
+export type { Followed, FollowOptions } from './follow.ts';
 export {
   fetchLog,
   type FetchLogOptions,
@@ -30,3 +35,4 @@ export {
   verifyWindow,
   type WindowRecord,
 } from './verify.ts';
+export { verifyWebhook, type WebhookVerdict } from '../ledger/webhook_signature.ts';

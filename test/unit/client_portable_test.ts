@@ -27,12 +27,14 @@ test("the client's entry loads no code of the server and nothing of Node", () =>
 test('the package is entered by its name', async () => {
   const entry = await import('nepho/client');
   assert.deepEqual(Object.keys(entry).sort(), [
+    'createBillingClient',
     'createClient',
     'explainCallError',
     'fetchLog',
     'verifyLog',
     'verifyReceipt',
     'verifyStatement',
+    'verifyWebhook',
     'verifyWindow',
   ]);
 });
