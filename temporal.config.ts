@@ -169,18 +169,19 @@ export const BILLING_WAIT_SECONDS = 120;
 /** Looks before `billingPeriod` continues as new: eight days of an open period. */
 export const BILLING_LOOKS_PER_RUN = 200;
 
-/** Reading, and marking what is to be done. */
+/** Reading, and marking what is to be done. Like all of billing it shows by heartbeats that it lives. */
 export const BILLING_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
-  startToCloseTimeout: '5 minutes',
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 } satisfies ActivityOptions;
 
-/** Some 100,000 windows a second go into a statement; it shows by heartbeats that it lives. */
+/** Some 10,000 windows a second go into a statement. */
 export const CLOSING_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: '2 minutes',
+  heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 } satisfies ActivityOptions;
 
@@ -196,6 +197,7 @@ export const WEBHOOK_MAX_WAIT_SECONDS = 86_400;
 export const WEBHOOK_OPTIONS = {
   taskQueue: TASK_QUEUES.webhooks,
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 } satisfies ActivityOptions;
 /** The actor that tells one endpoint of one statement. */

@@ -94,6 +94,8 @@ const MAX_TOTALS_LENGTH = 2_500;
 /** A period that should have been closed so long ago has lost its actor. */
 const OVERDUE_MICROS = 24n * HOUR_MICROS;
 const RUNS_AT_ONCE = 10;
+/** Milliseconds between two signs that a call lives. */
+const BEAT_MS = 3_000;
 
 /** What no later attempt can mend: the actor drafts anew, or stops and says why. */
 const FINAL = new Set([
@@ -117,14 +119,14 @@ export function createBillingActivities(deps: BillingDeps): BillingActivities {
       ),
     lookAtPeriod: (name) => told(() => lookAtPeriod(deps, name)),
     chooseSizes: () => told(() => chooseSizes(deps)),
-    draftStatement: (order) => told(() => draftStatement(deps, order, heartbeat)),
+    draftStatement: (order) => told(() => draftStatement(deps, order, unlessCancelled)),
     closeStatement: ({ expected, ...order }) =>
       told(() => {
         const { workflowExecution } = Context.current().info;
         assert(workflowExecution !== undefined, 'a statement is closed by a workflow');
         const { workflowId, runId } = workflowExecution;
         const run = { workflowId, runId };
-        return closeStatement(deps, order, { expected, run, progress: heartbeat });
+        return closeStatement(deps, order, { expected, run, progress: unlessCancelled });
       }),
     closedRuns: () =>
       told(async () => {
@@ -135,18 +137,19 @@ export function createBillingActivities(deps: BillingDeps): BillingActivities {
 }
 
 async function told<Result>(work: () => Promise<Result>): Promise<Result> {
+  const beating = setInterval(() => Context.current().heartbeat(), BEAT_MS);
   try {
     return await work();
   } catch (error) {
     throw ingestFailure(error, FINAL);
+  } finally {
+    clearInterval(beating);
   }
 }
 
-/** Tells that the call lives, and ends it when it is cancelled. */
-function heartbeat(): void {
-  const context = Context.current();
-  context.heartbeat();
-  context.cancellationSignal.throwIfAborted();
+/** Ends a long call when it is cancelled. */
+function unlessCancelled(): void {
+  Context.current().cancellationSignal.throwIfAborted();
 }
 
 async function nextTasks(deps: BillingDeps, after: NamedPeriod | null): Promise<PeriodTasks> {

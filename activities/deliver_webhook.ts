@@ -1,4 +1,5 @@
 /** Tells endpoints of statements, one attempt at a time, and puts on record what came of each. */
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { getStatement } from '../db/statements.ts';
 import {
@@ -45,7 +46,14 @@ export interface WebhookActivities {
 /** Webhooks under way to one endpoint; a worker has a few times as many places. */
 const AT_ONCE_TO_ONE = 4;
 
-export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
+/** Milliseconds between two signs that an attempt is still under way. */
+const BEAT_MS = 3_000;
+
+/** @param beat tells Temporal that the call lives */
+export function createWebhookActivities(
+  deps: WebhookDeps,
+  beat: () => void = () => Context.current().heartbeat(),
+): WebhookActivities {
   const underWay = new Map<string, number>();
   return {
     attemptWebhook: async ({ delivery_id }) => {
@@ -54,11 +62,13 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
       const before = underWay.get(endpoint) ?? 0;
       if (before >= AT_ONCE_TO_ONE) throw busy(endpoint);
       underWay.set(endpoint, before + 1);
+      const beating = setInterval(beat, BEAT_MS);
       try {
         return await attempt(deps, delivery);
       } catch (error) {
         throw ingestFailure(error);
       } finally {
+        clearInterval(beating);
         underWay.set(endpoint, (underWay.get(endpoint) ?? 1) - 1);
       }
     },

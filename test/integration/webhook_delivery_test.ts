@@ -88,7 +88,7 @@ describe('attemptWebhook', { skip: windowSkipReason() }, () => {
         if (secret !== undefined) return Promise.resolve(secret);
         return Promise.reject(new NephoError('secret_missing', 'Cannot use the secret of NONE'));
       },
-    });
+    }, () => {});
   });
 
   after(async () => {

@@ -1,6 +1,6 @@
 /** The actors of billing on a real Temporal, their workers in this process. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createBillingActivities } from '../../activities/billing_activities.ts';
 import type { BillingDeps, WebhookDeps } from '../../activities/billing_deps.ts';
@@ -77,15 +77,19 @@ export class BillingActors {
     this.client = new Client({ connection });
   }
 
-  /** One run as the Schedule begins it, waited for. */
-  async run(): Promise<BillingRunResult> {
+  /** One run as the Schedule begins it. */
+  async begin(): Promise<WorkflowHandle> {
     this.#runs += 1;
-    const handle = await this.client.workflow.start('billingRun', {
+    return await this.client.workflow.start('billingRun', {
       workflowId: `billing-run-${process.pid}-${this.#runs}`,
       taskQueue: TASK_QUEUES.control,
       args: [],
     });
-    return await handle.result() as BillingRunResult;
+  }
+
+  /** The same, waited for. */
+  async run(): Promise<BillingRunResult> {
+    return await (await this.begin()).result() as BillingRunResult;
   }
 
   handle(projectId: string, period: string) {
@@ -106,7 +110,9 @@ export class BillingActors {
     for (;;) {
       const status = await this.status(projectId, period);
       if (holds(status)) return status;
-      if (Date.now() > deadline) throw new Error(`not ${holds.toString()}: ${JSON.stringify(status)}`);
+      if (Date.now() > deadline) {
+        throw new Error(`not ${holds.toString()}: ${JSON.stringify(status)}`);
+      }
       await delay(50);
     }
   }
