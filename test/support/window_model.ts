@@ -1,7 +1,12 @@
 /** Random readings of every kind, and what their windows must come to: computed at once, over all of them. */
 import fc from 'fast-check';
 import type { Pool } from 'pg';
-import { columnsOf, HOUR_MICROS, type WindowColumns } from '../../db/window_columns.ts';
+import {
+  columnsOf,
+  HOUR_MICROS,
+  WINDOW_COLUMNS,
+  type WindowColumns,
+} from '../../db/window_columns.ts';
 import { WINDOW_WITH_SERIES, type WindowWithSeries } from '../../db/window_records.ts';
 import { inForceBefore } from '../../db/windows.ts';
 import { sampleId } from '../../ledger/identity.ts';
@@ -136,8 +141,6 @@ export async function storedWindows(pool: Pool): Promise<ModelWindows> {
 }
 
 function columnsIn(row: WindowWithSeries): WindowColumns {
-  const { series_id, start, revision, position, place, key, log_id, meter, type, unit, ...rest } =
-    row;
-  const { project_id, user_id, resource_id, source, ...columns } = rest;
-  return columns;
+  const columns = WINDOW_COLUMNS.map((column) => [column, row[column]] as const);
+  return Object.fromEntries(columns) as unknown as WindowColumns;
 }

@@ -22,6 +22,7 @@ import type { WindowKeeperRow } from '../../db/window_keepers.ts';
 import { canonicalJson } from '../../ledger/canonical_json.ts';
 import { encodeEntry } from '../../ledger/entry.ts';
 import {
+  definitionDigests,
   definitionsDigest,
   metadataDigest,
   originKey,
@@ -102,6 +103,11 @@ export class WindowWorld {
     return world;
   }
 
+  /** On one that another process writes samples to. */
+  static async attach(url: string, nowMs: number): Promise<WindowWorld> {
+    return await Promise.resolve(new WindowWorld(nowMs, createDatabase(url), null));
+  }
+
   private constructor(nowMs: number, db: Database, postgres: PostgresServer | null) {
     this.nowMs = nowMs;
     this.#db = db;
@@ -133,9 +139,17 @@ export class WindowWorld {
       overlapMs: 0,
       unendorsedKey: null,
     });
-    await this.#writer.appendRecords(
-      keys.map((entry) => ({ kind: 'key', entry: encodeEntry(entry) })),
-    );
+    const definitions = encodeEntry({
+      kind: 'definitions',
+      v: 1,
+      digest: definitionsDigest(FILES),
+      files: definitionDigests(FILES),
+      recorded_at: now(),
+    });
+    await this.#writer.appendRecords([
+      ...keys.map((entry) => ({ kind: 'key', entry: encodeEntry(entry) })),
+      { kind: 'definitions', entry: definitions },
+    ]);
   }
 
   /** Appends samples in one batch. Those that are known are duplicates. */
