@@ -13,6 +13,7 @@ import type { ApiDeps } from './deps.ts';
 import { errorResponse } from './error_response.ts';
 import { apiCodeOf, apiError } from './errors.ts';
 import { checkHealth } from './health_checks.ts';
+import { createExportRoutes, EXPORTS } from './export_routes.ts';
 import { createLogReaders } from './log_reader.ts';
 import { createLogRoutes } from './log_routes.ts';
 import { createHttpMetrics } from './metrics.ts';
@@ -46,6 +47,7 @@ export function createApi(deps: ApiDeps): Api {
   const streams = createEventStreams(deps.db.pool);
   app.all('/trpc/*', (c) => answerTrpc(c, { deps, openLog, findRules, streams }));
   app.route('/log', createLogRoutes(deps, openLog));
+  app.route('/export', createExportRoutes(deps));
   app.get('/health', async (c) => {
     const health = await checkHealth(deps);
     return c.json(health, health.status === 'down' ? 503 : 200, { 'cache-control': 'no-store' });
@@ -192,6 +194,7 @@ function routeOf(path: string): string {
     return /^\/log\/\d+\/(checkpoint|tile|definitions)/.exec(path)?.[0].replace(/\d+/, ':log') ??
       '/log/*';
   }
+  if (EXPORTS.some((name) => path === `/export/${name}`)) return path;
   return path === '/health' || path === '/metrics' ? path : '*';
 }
 

@@ -1,9 +1,12 @@
 import type { z } from 'zod';
 import { type AsOf, type LogSizes, resolveAsOf } from '../db/as_of.ts';
+import type { Queryable } from '../db/client.ts';
 import { decodeCursor, encodeCursor } from '../db/cursor.ts';
+import type { Scope } from '../db/scope.ts';
 import { readUsage } from '../db/usage.ts';
 import { openGaps } from '../db/usage_gaps.ts';
 import { compareKeys } from '../db/usage_sums.ts';
+import { volumesByGroup, type VolumesRequest } from '../db/usage_volumes.ts';
 import { formatMicros } from '../meters/timestamp.ts';
 import { wireCheckpoints } from './as_of_schema.ts';
 import type { ApiDeps } from './deps.ts';
@@ -12,7 +15,12 @@ import { bindCursor, openCursor } from './pagination.ts';
 import type { Principal } from './principal.ts';
 import { scopeOf, viewerOf } from './tenancy.ts';
 import { planUsage } from './usage_plan.ts';
-import { conflictsOf, fillWithZeros, wireUsageRow } from './usage_rows.ts';
+import {
+  conflictsOfKinds,
+  fillWithZeros,
+  type RowPercentiles,
+  wireUsageRow,
+} from './usage_rows.ts';
 import type { UsageInput, usageOutput } from './usage_schema.ts';
 
 /** Rows of all pages of one answer. */
@@ -42,14 +50,23 @@ export async function answerUsage(
     rules: deps.usageRules,
     limit: MAX_USAGE_ROWS,
   });
-  const rows = input.fill === 'zero' ? fillWithZeros(sums, plan.bounds.length - 1) : sums;
-  if (rows.length > MAX_USAGE_ROWS) {
+  const buckets = plan.bounds.length - 1;
+  const rows = input.fill === 'none'
+    ? sums
+    : fillWithZeros(sums, { buckets, limit: MAX_USAGE_ROWS });
+  if (rows === null) {
     throw apiError('too_many_groups', `Cannot give more than ${MAX_USAGE_ROWS} rows of usage`);
   }
   const ordered = rows === sums ? sums : rows.toSorted(compareKeys);
   const first = place?.offset ?? 0;
   const next = first + limit < ordered.length ? first + limit : null;
-  const options = { plan, sealedUntil, conflicts: conflictsOf(sums) };
+  const page = ordered.slice(first, first + limit);
+  const options = {
+    plan,
+    sealedUntil,
+    conflicts: conflictsOfKinds(sums),
+    percentiles: await percentilesOfRows(db, scope, { ...plan, sizes }, input.percentiles),
+  };
   const range = { start: plan.bounds[0] ?? 0n, end: plan.bounds.at(-1) ?? 0n };
   const gaps = await openGaps(db, scope, {
     meters: plan.filters.meters,
@@ -58,7 +75,7 @@ export async function answerUsage(
     isPast: input.as_of !== undefined,
   });
   return {
-    usage: ordered.slice(first, first + limit).map((one) => wireUsageRow(one, options)),
+    usage: page.map((one) => wireUsageRow(one, options)),
     next_cursor: bindCursor(query, next === null ? null : writePlace(sizes, next)),
     checkpoints: wireCheckpoints(sizes),
     sealed_until: sealedUntil === null ? null : formatMicros(sealedUntil),
@@ -73,6 +90,19 @@ export async function answerUsage(
       })),
     },
   };
+}
+
+async function percentilesOfRows(
+  db: Queryable,
+  scope: Scope,
+  request: VolumesRequest & { labels: readonly string[] },
+  percents: readonly number[],
+): Promise<RowPercentiles | undefined> {
+  if (percents.length === 0) return undefined;
+  if (request.labels.length > 0) {
+    throw apiError('input_invalid', 'Cannot give percentiles by metadata: group by something else');
+  }
+  return { volumes: await volumesByGroup(db, scope, request), percents };
 }
 
 /**

@@ -1,7 +1,14 @@
 import type { z } from 'zod';
+import type { UsageKind } from '../db/usage_kinds.ts';
 import { keyOf, type UsageSums } from '../db/usage_sums.ts';
-import { divideQuantities, formatQuantity, type Quantity } from '../meters/quantity.ts';
-import { USAGE_SCALE, usageQuantity, usageUnit } from '../meters/usage_quantity.ts';
+import { formatQuantity, parseQuantity, type Quantity } from '../meters/quantity.ts';
+import {
+  meanOfSamples,
+  percentilesOf,
+  ratePerSecond,
+  timeWeightedMean,
+} from '../meters/sample_statistics.ts';
+import { usageQuantity, usageUnit } from '../meters/usage_quantity.ts';
 import { EMPTY_FIGURES } from '../meters/window_figures.ts';
 import { spanOf, type UsagePlan } from './usage_plan.ts';
 import type { USAGE_FLAGS, usageRowOutput } from './usage_schema.ts';
@@ -15,6 +22,13 @@ export interface RowOptions {
   readonly sealedUntil: bigint | null;
   /** Meters that the answer has rows of several units, or of several types, of. */
   readonly conflicts: UsageConflicts;
+  readonly percentiles?: RowPercentiles | undefined;
+}
+
+/** The volumes of the samples of each row, by its key, and which percentiles of them are asked for. */
+export interface RowPercentiles {
+  readonly volumes: ReadonlyMap<string, readonly Quantity[]>;
+  readonly percents: readonly number[];
 }
 
 export interface UsageConflicts {
@@ -23,17 +37,17 @@ export interface UsageConflicts {
 }
 
 /** The meters whose rows could not be added up, because clouds or agents disagree. */
-export function conflictsOf(sums: readonly UsageSums[]): UsageConflicts {
+export function conflictsOfKinds(kinds: readonly UsageKind[]): UsageConflicts {
   return {
-    units: severalOf(sums, ({ unit }) => unit),
-    types: severalOf(sums, ({ type }) => type),
+    units: severalOf(kinds, ({ unit }) => unit),
+    types: severalOf(kinds, ({ type }) => type),
   };
 }
 
-function severalOf(sums: readonly UsageSums[], valueOf: (one: UsageSums) => string): Set<string> {
+function severalOf(kinds: readonly UsageKind[], valueOf: (one: UsageKind) => string): Set<string> {
   const first = new Map<string, string>();
   const several = new Set<string>();
-  for (const one of sums) {
+  for (const one of kinds) {
     const value = valueOf(one);
     const known = first.get(one.meter);
     if (known === undefined) first.set(one.meter, value);
@@ -42,10 +56,18 @@ function severalOf(sums: readonly UsageSums[], valueOf: (one: UsageSums) => stri
   return several;
 }
 
-/** Adds a row of nothing for each bucket in which a group that has any row has none. Not in order. */
-export function fillWithZeros(sums: readonly UsageSums[], buckets: number): UsageSums[] {
+/**
+ * Adds a row of nothing for each bucket in which a group that has any row has none. Not in order.
+ *
+ * @returns null if there were more than `limit` rows
+ */
+export function fillWithZeros(
+  sums: readonly UsageSums[],
+  { buckets, limit }: { buckets: number; limit: number },
+): UsageSums[] | null {
   const known = new Set(sums.map(keyOf));
   const groups = new Map(sums.map((one) => [keyOf({ ...one, bucket: 0 }), one]));
+  if (groups.size * buckets > limit) return null;
   const filled = [...sums];
   for (const one of groups.values()) {
     for (let bucket = 0; bucket < buckets; bucket += 1) {
@@ -62,9 +84,8 @@ export function wireUsageRow(sums: UsageSums, options: RowOptions): WireUsageRow
   const { plan: { bounds, groupNames }, sealedUntil } = options;
   const { figures, type, unit, meter, bucket } = sums;
   const { quantity, unitSeconds } = usageQuantity(type, figures);
-  const covered = { unscaled: figures.coveredMicros, scale: 6 };
   const end = bounds[bucket + 1] ?? 0n;
-  const length = { unscaled: end - (bounds[bucket] ?? end), scale: 6 };
+  const length = end - (bounds[bucket] ?? end);
   return {
     group: Object.fromEntries(groupNames.map((name, index) => [name, sums.group[index] ?? null])),
     meter,
@@ -73,18 +94,37 @@ export function wireUsageRow(sums: UsageSums, options: RowOptions): WireUsageRow
     ...spanOf(bounds, bucket),
     quantity: formatQuantity(quantity),
     usage_unit: usageUnit(type, unit),
-    unit_seconds: unitSeconds === null ? null : formatQuantity(unitSeconds),
+    unit_seconds: textOf(unitSeconds),
     count: figures.count,
     sum: formatQuantity(figures.sum),
-    min: figures.min === null ? null : formatQuantity(figures.min),
-    max: figures.max === null ? null : formatQuantity(figures.max),
-    avg: quotient(figures.sum, { unscaled: BigInt(figures.count), scale: 0 }),
-    time_weighted_mean: type === 'gauge' ? quotient(figures.integral, covered) : null,
-    covered: formatQuantity(reduced(covered)),
-    rate: type === 'gauge' ? null : quotient(quantity, length),
+    min: textOf(figures.min),
+    max: textOf(figures.max),
+    avg: textOf(meanOfSamples(figures)),
+    time_weighted_mean: type === 'gauge' ? textOf(timeWeightedMean(figures)) : null,
+    covered: formatQuantity(parseQuantity(`${figures.coveredMicros}e-6`)),
+    rate: type === 'gauge' ? null : textOf(ratePerSecond(quantity, length)),
+    ...percentilesIn(sums, options.percentiles),
     flags: flagsOf(sums, options.conflicts),
     sealed: sealedUntil !== null && end <= sealedUntil,
   };
+}
+
+function percentilesIn(
+  sums: UsageSums,
+  wanted: RowPercentiles | undefined,
+): Pick<WireUsageRow, 'percentiles'> {
+  if (wanted === undefined) return {};
+  const values = wanted.volumes.get(keyOf(sums)) ?? [];
+  const found = percentilesOf(
+    values,
+    wanted.percents.map((percent) => parseQuantity(`${percent}`)),
+  );
+  const percentiles: Record<string, string> = {};
+  wanted.percents.forEach((percent, index) => {
+    const value = found[index] ?? null;
+    if (value !== null) percentiles[String(percent)] = formatQuantity(value);
+  });
+  return { percentiles };
 }
 
 function flagsOf({ meter, figures }: UsageSums, { units, types }: UsageConflicts): Flag[] {
@@ -98,12 +138,6 @@ function flagsOf({ meter, figures }: UsageSums, { units, types }: UsageConflicts
   return flags.filter(([, isSo]) => isSo).map(([flag]) => flag);
 }
 
-/** To {@link USAGE_SCALE} decimals, ties to even; null by nothing. */
-function quotient(dividend: Quantity, divisor: Quantity): string | null {
-  if (divisor.unscaled === 0n) return null;
-  return formatQuantity(divideQuantities(dividend, divisor, USAGE_SCALE));
-}
-
-function reduced(quantity: Quantity): Quantity {
-  return divideQuantities(quantity, { unscaled: 1n, scale: 0 }, quantity.scale);
+function textOf(quantity: Quantity | null): string | null {
+  return quantity === null ? null : formatQuantity(quantity);
 }

@@ -7,7 +7,12 @@ import { createContext } from '../../api/context.ts';
 import { createCaller } from '../../api/root.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
 import { isNephoError } from '../../meters/errors.ts';
-import { addQuantities, formatQuantity, parseQuantity } from '../../meters/quantity.ts';
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  parseQuantity,
+} from '../../meters/quantity.ts';
 import type { MeterType } from '../../meters/sample.ts';
 import { formatMicros, toMicros } from '../../meters/timestamp.ts';
 import { usageQuantity } from '../../meters/usage_quantity.ts';
@@ -352,6 +357,28 @@ describe('usage', { skip: windowSkipReason() }, () => {
     assert.deepEqual([filled?.quantity, filled?.avg, filled?.min], ['0', null, null]);
     const nothing = await caller.usage.query({ ...query, meter: 'no.such.meter', fill: 'zero' });
     assert.deepEqual(nothing.usage, []);
+  });
+
+  test('percentiles are values of samples, by group and span', async () => {
+    const query: Query = {
+      ...whole,
+      meter: 'volume.size',
+      every: 'day',
+      group_by: ['project_id'],
+      percentiles: [0, 50, 100],
+    };
+    const { usage } = await caller.usage.query(query);
+    assert.ok(usage.length > 3);
+    for (const { group, start, end, min, max, percentiles } of usage) {
+      const volumes = SAMPLES.filter(({ meter, project, at }) =>
+        meter === 'volume.size' && project === group['project_id'] && at >= start && at < end
+      ).map(({ volume }) => parseQuantity(volume)).sort(compareQuantities);
+      const middle = volumes[Math.ceil(volumes.length / 2) - 1];
+      if (middle === undefined) assert.deepEqual(percentiles, {});
+      else assert.deepEqual(percentiles, { 0: min, 50: formatQuantity(middle), 100: max });
+    }
+    const byMetadata = caller.usage.query({ ...query, group_by: ['metadata.flavor.name'] });
+    await assert.rejects(byMetadata, /Cannot give percentiles by metadata/);
   });
 
   test('a meter of two units, or of two types, gives rows apart that say so', async () => {
