@@ -1,10 +1,10 @@
-import { exportedRuns } from '../db/audit_histories.ts';
+import { exportedRuns, unexportedRuns } from '../db/audit_histories.ts';
 import { hoursWithWindows, readSeal, type SealedHour } from '../db/audit_rows.ts';
 import { statementNames } from '../db/audit_statements.ts';
 import { readHistory } from '../db/histories.ts';
 import { listLogs } from '../db/logs.ts';
 import { type RollupSpan, spansAround } from '../db/rollups.ts';
-import { formatMillis, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
 import { type ArchiveAuditDeps, auditArchives } from './audit_archives.ts';
 import { hoursInDatabase } from './audit_choice.ts';
 import { auditLog } from './audit_log.ts';
@@ -21,6 +21,7 @@ export interface AuditDeps extends ReplayDeps, ArchiveAuditDeps {
   nowMs: () => number;
 }
 
+const FOR_EVER = '9999-12-31T23:59:59.999999Z';
 /** A history is exported minutes after its run ended; one that is missing for longer was lost. */
 const EXPORT_MICROS = 24n * 3_600_000_000n;
 
@@ -49,35 +50,56 @@ async function auditSealingRun(
     await auditHistory(deps, seal.runId, report);
     return;
   }
-  const due = toMicros(formatMillis(deps.nowMs())) - EXPORT_MICROS;
-  if (toMicros(seal.sealedAt) > due) return;
+  if (seal.sealedAt > exportDue(deps)) return;
   report.find(
     'history_missing',
     `workflow_histories: run ${seal.runId}`,
-    `the history of '${seal.workflowId}', which sealed ${hour.start} in log ${hour.logId}, was not exported`,
+    `the history of '${seal.workflowId}' was not exported`,
   );
 }
 
 /** Everything that is there, row by row. Reads the whole database, some of it several times. */
 export async function auditEverything(deps: AuditDeps, report: AuditReport): Promise<void> {
-  const until = formatMillis(deps.nowMs());
   for (const { logId } of await listLogs(deps.pool)) await auditLog(deps, logId, report);
   await auditTables(deps.pool, report);
   await auditArchives(deps, report);
-  const hours = await hoursToAudit(deps, until);
+  const hours = await hoursToAudit(deps);
   for (const hour of hours) await auditHour(deps, hour, report);
   for (const { logId, span } of rollupsOf(hours)) {
     await auditRollup(deps.pool, { logId, span }, report);
   }
-  for (const name of await statementNames(deps.pool, until)) {
+  for (const name of await statementNames(deps.pool, FOR_EVER)) {
     await auditStatement(deps, name, report);
   }
-  for (const runId of await exportedRuns(deps.pool, until)) await auditHistory(deps, runId, report);
+  for (const runId of await exportedRuns(deps.pool, FOR_EVER)) {
+    await auditHistory(deps, runId, report);
+  }
+  await report.step(
+    'histories of all runs',
+    'workflow_histories',
+    () => checkExports(deps, report),
+  );
+}
+
+async function checkExports(deps: AuditDeps, report: AuditReport): Promise<string> {
+  for (const { workflowId, runId } of await unexportedRuns(deps.pool, exportDue(deps))) {
+    report.find(
+      'history_missing',
+      `workflow_histories: run ${runId}`,
+      `the history of '${workflowId}' was not exported`,
+    );
+  }
+  return 'the runs that wrote to logs more than a day ago have theirs';
+}
+
+/** What was written before has its history by now. */
+function exportDue(deps: AuditDeps): string {
+  return formatMicros(toMicros(formatMillis(deps.nowMs())) - EXPORT_MICROS);
 }
 
 /** Those that were sealed, and those before them that have windows by revisions alone. */
-async function hoursToAudit(deps: AuditDeps, until: string): Promise<SealedHour[]> {
-  const sealed = await hoursInDatabase(deps.pool, until);
+async function hoursToAudit(deps: AuditDeps): Promise<SealedHour[]> {
+  const sealed = await hoursInDatabase(deps.pool, FOR_EVER);
   const known = new Set(sealed.map(({ logId, start }) => `${logId} ${start}`));
   const others = await hoursWithWindows(deps.pool);
   return [...sealed, ...others.filter(({ logId, start }) => !known.has(`${logId} ${start}`))];

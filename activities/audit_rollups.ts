@@ -103,11 +103,12 @@ class RollupAudit {
       return;
     }
     let before = -1;
+    // What replaces nothing that was sealed with its last hour begins with 1.
+    const first = Number(rollups[0]?.position) === this.#data.sealedAt ? 0 : 1;
     for (const [index, row] of rollups.entries()) {
       const position = Number(row.position);
-      const first = rollups[0]?.revision ?? 0;
-      if (row.revision !== first + index || first > 1) {
-        this.#find(id, row, `it is version ${index} of the series`);
+      if (row.revision !== first + index) {
+        this.#find(id, row, `'revision' is ${row.revision}, it must be ${first + index}`);
       }
       this.#checkPosition(
         id,

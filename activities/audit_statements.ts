@@ -174,9 +174,11 @@ class StatementAudit {
       );
       if (line === undefined || other === undefined) continue;
       const detail = line === null
-        ? `windows make a line of ${JSON.stringify(other?.['meter'])} that is not in it`
+        ? `its windows and billing_periods make a line of ${
+          JSON.stringify(other?.['meter'])
+        } that is not in it`
         : other === null
-        ? 'no windows make it'
+        ? 'no windows make it by billing_periods'
         : differenceOf(line, other);
       if (detail === null) continue;
       this.#report.find('statement_line_wrong', `${this.#subject}, line ${index}`, detail);
@@ -204,7 +206,7 @@ function differenceOf(line: JsonObject, other: JsonObject): string | null {
   );
   if (wrong.length === 0) return null;
   return wrong.map((key) =>
-    `'${key}' is ${shown(canonicalJson(line[key] ?? null))}, its windows make ${
+    `'${key}' is ${shown(canonicalJson(line[key] ?? null))}, its windows and billing_periods make ${
       shown(canonicalJson(other[key] ?? null))
     }`
   ).join('; ');

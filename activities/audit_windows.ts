@@ -234,14 +234,14 @@ class HourAudit {
       : differing.map((name) => `'${name}' is ${row[name]}, samples make ${expected[name]}`).join(
         '; ',
       );
-    if (isAsVouched) {
-      this.#tell(
-        row.key,
+    const name = `${row.key} ${row.revision}`;
+    if (!isAsVouched || isHalf(row)) this.#tell(name, 'window_wrong', this.#subjectOf(row), detail);
+    else {this.#tell(
+        name,
         'samples_wrong',
         `samples: of series ${row.key} in ${this.#name}`,
         detail,
-      );
-    } else this.#tell(`${row.key} ${row.revision}`, 'window_wrong', this.#subjectOf(row), detail);
+      );}
   }
 
   #tell(key: string, check: string, subject: string, detail: string): void {
@@ -336,6 +336,17 @@ class HourAudit {
   #subjectOf({ key, revision }: WindowWithSeries): string {
     return `windows: ${key} of ${this.#name}, revision ${revision}`;
   }
+}
+
+/** A time without its volume, or the other way round: the record has neither. */
+function isHalf(row: WindowColumns): boolean {
+  const pairs = [
+    [row.first_at, row.first_volume],
+    [row.last_at, row.last_volume],
+    [row.carry_at, row.carry_volume],
+    [row.carry_at, row.carry_ended],
+  ];
+  return pairs.some(([one, other]) => (one === null) !== (other === null));
 }
 
 function isSame(row: WindowColumns, columns: WindowColumns | null): boolean {

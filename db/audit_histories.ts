@@ -39,3 +39,25 @@ export async function exportedRuns(db: Queryable, until: string): Promise<string
     return rows.map(({ run_id }) => run_id);
   });
 }
+
+export interface UnexportedRun {
+  workflowId: string;
+  runId: string;
+}
+
+/** Runs that wrote to a log before a time, and whose history is not there; the first 100. */
+export async function unexportedRuns(db: Queryable, before: string): Promise<UnexportedRun[]> {
+  return await withDatabaseErrors('look for missing histories', async () => {
+    const { rows } = await db.query<UnexportedRun>(
+      `SELECT DISTINCT workflow_id AS "workflowId", run_id AS "runId" FROM (
+         SELECT workflow_id, run_id FROM seals WHERE sealed_at < $1
+         UNION ALL SELECT workflow_id, run_id FROM revisions WHERE revised_at < $1
+         UNION ALL SELECT workflow_id, run_id FROM statements WHERE closed_at < $1
+       ) written
+       WHERE NOT EXISTS (SELECT 1 FROM workflow_histories h WHERE h.run_id = written.run_id)
+       ORDER BY 1, 2 LIMIT 100`,
+      [before],
+    );
+    return rows;
+  });
+}

@@ -109,6 +109,34 @@ export async function missingSets(
   });
 }
 
+/** Rows of other tables that belong to no log, or not to the one that their place is in; the first 100. */
+export async function strayRows(db: Queryable): Promise<{ row: string; detail: string }[]> {
+  return await withDatabaseErrors('look for stray rows', async () => {
+    const { rows } = await db.query<{ row: string; detail: string }>(
+      `SELECT * FROM (
+         SELECT 'checkpoints: size ' || c.size || ' of log ' || c.log_id AS row,
+           'logs has no such row' AS detail
+         FROM checkpoints c LEFT JOIN logs l USING (log_id) WHERE l.log_id IS NULL
+         UNION ALL SELECT 'tiles: ' || level || '/' || tile || ' of log ' || log_id, 'logs has no such row'
+         FROM tiles LEFT JOIN logs l USING (log_id) WHERE l.log_id IS NULL
+         UNION ALL SELECT 'seals: ' || start || ' in log ' || log_id, 'its entry is in another log'
+         FROM seals WHERE log_id <> position >> 40
+         UNION ALL SELECT 'revisions: place ' || position, 'its entry is in another log'
+         FROM revisions WHERE log_id <> position >> 40
+         UNION ALL SELECT 'checkpoints: size ' || b.size || ' of log ' || b.log_id,
+           'it is not there, although a transaction ended at it'
+         FROM (
+           SELECT position >> 40 AS log_id, (position & ((1::bigint << 40) - 1)) + samples AS size
+           FROM batches
+           UNION ALL
+           SELECT position >> 40, (position & ((1::bigint << 40) - 1)) + 1 FROM seals
+         ) b LEFT JOIN checkpoints c USING (log_id, size) WHERE c.log_id IS NULL
+       ) stray LIMIT 100`,
+    );
+    return rows;
+  });
+}
+
 export interface KeeperGap {
   logId: number;
   detail: string;

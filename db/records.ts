@@ -17,3 +17,14 @@ export async function newestRecords(
     return found.rows.map((row) => row.entry);
   });
 }
+
+/** The entry text at a place, null if no record is there. */
+export async function readRecord(db: Queryable, position: number): Promise<string | null> {
+  return await withDatabaseErrors(`read the record at place ${position}`, async () => {
+    const found = await db.query<{ entry: string }>(
+      'SELECT entry FROM records WHERE position = $1',
+      [position],
+    );
+    return found.rows[0]?.entry ?? null;
+  });
+}
