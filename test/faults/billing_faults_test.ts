@@ -21,7 +21,7 @@ describe(
 
     before(async () => {
       faults = await BillingFaults.start(SEEDS);
-      for (const seed of SEEDS) await faults.strike(seed);
+      await faults.strike();
       await faults.recover();
     });
 

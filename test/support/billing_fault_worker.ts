@@ -1,6 +1,6 @@
 /**
  * A worker of billing as a process of its own, so that SIGKILL ends it truly. Its plan is its only argument,
- * JSON; it tells where it is struck, and ends when its input does.
+ * JSON; it begins at a first line, tells where it is struck, and ends when its input does.
  */
 import process from 'node:process';
 import { createDatabase } from '../../db/client.ts';
@@ -12,6 +12,8 @@ import { WORLD_RULES } from './window_world.ts';
 
 const plan = JSON.parse(process.argv[2] ?? '') as BillingFaultPlan;
 process.stdin.resume().once('end', () => process.exit(0));
+// Made while another is still at work.
+await new Promise((resolve) => process.stdin.once('data', resolve));
 
 const db = createDatabase(plan.databaseUrl, { applicationName: 'billing-fault-worker' });
 const config = faultBilling(plan.hookUrl);

@@ -93,19 +93,29 @@ export class BillingFaults {
     this.#world.config = faultBilling(`${this.#receiver.url}/hook`);
   }
 
-  /** Late data comes, a run begins, and the worker is killed at the seed's step. */
-  async strike(seed: number): Promise<void> {
+  /** Of each seed late data comes, a run begins, and the worker is killed at the seed's step. */
+  async strike(): Promise<void> {
     const { windows } = this.#world;
-    await windows.append([sampleOf(projectOf(seed), 3, '7')]);
-    await windows.revise();
-    const child = new FaultedWorker({
-      databaseUrl: windows.url,
+    let next = this.#worker(0);
+    for (const [index, seed] of this.#seeds.entries()) {
+      const child = next;
+      await windows.append([sampleOf(projectOf(seed), 3, '7')]);
+      await windows.revise();
+      await this.#actors.begin();
+      child?.begin();
+      next = this.#worker(index + 1);
+      await child?.struck();
+    }
+  }
+
+  #worker(index: number): FaultedWorker | null {
+    const seed = this.#seeds[index];
+    return seed === undefined ? null : new FaultedWorker({
+      databaseUrl: this.#world.windows.url,
       ...this.#place(),
       hookUrl: `${this.#receiver.url}/hook`,
       step: stepOfSeed(seed),
     });
-    await this.#actors.begin();
-    await child.struck();
   }
 
   /** Workers that nobody kills, until all is done. */
@@ -129,10 +139,12 @@ export class BillingFaults {
     const { pool } = this.#world.windows;
     const projectId = projectOf(seed);
     const { rows } = await listStatements(pool, 'all', { projectId }, { limit: 100 });
-    const numbers = rows.map(({ number }) => number).sort();
+    const numbers = rows.map(({ number }) => number).reverse();
     const wanted = amendsInSeed(seed) ? [0, 1] : [0];
     const faults: string[] = [];
-    if (String(numbers) !== String(wanted)) faults.push(`statements ${numbers}, not ${wanted}`);
+    if (String(numbers) !== String(wanted)) {
+      faults.push(`statements ${numbers.join()}, not ${wanted.join()}`);
+    }
     for (const number of numbers) {
       const row = await this.#world.stored(projectId, PERIOD, number);
       const db = { db: pool, archives: null, openLog: createLogReaders(pool, null) };
@@ -222,6 +234,8 @@ class FaultedWorker {
         this.#told = (this.#told + text).slice(-10_000);
       });
     }
+    // A child that was killed breaks the pipe; that is no failure here.
+    this.#child.stdin?.on('error', () => {});
     const killNow = () => this.#child.kill('SIGKILL');
     process.once('exit', killNow);
     this.#ended = new Promise((resolve) =>
@@ -230,6 +244,10 @@ class FaultedWorker {
         resolve(signal ?? String(status));
       })
     );
+  }
+
+  begin(): void {
+    this.#child.stdin?.write('begin\n');
   }
 
   async struck(): Promise<void> {
