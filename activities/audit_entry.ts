@@ -6,8 +6,9 @@ import { leafOfPosition, logOfPosition } from '../ledger/position.ts';
 import { makeReceipt } from '../ledger/prove.ts';
 import { formatReceipt } from '../ledger/receipt.ts';
 import { verifyReceipt } from '../ledger/verify_receipt.ts';
-import { NephoError } from '../meters/errors.ts';
+import { isNephoError, NephoError } from '../meters/errors.ts';
 import type { LogAuditDeps } from './audit_log.ts';
+import { keyPlaces } from '../db/audit_log.ts';
 import { readKeyEntries } from './guest_signers.ts';
 
 /**
@@ -48,6 +49,23 @@ export async function receiptAt(
     (...tile) => log.readTile(...tile),
   );
   return formatReceipt(receipt);
+}
+
+/**
+ * The keys that are trusted, and those of former times: a log that a trusted key signed names them. So what
+ * was signed before a rotation is believed as well by whoever has the new key alone.
+ */
+export async function provenVkeys(deps: LogAuditDeps, logId: number): Promise<string[]> {
+  const proven = new Set(deps.vkeys);
+  for (const position of await keyPlaces(deps.pool, logId)) {
+    try {
+      proven.add((await provenEntryOf(deps, position, 'key')).vkey);
+    } catch (error) {
+      // What does not lead to a signed root proves nothing; the audit of the log says so.
+      if (!isNephoError(error) || error.retryable) throw error;
+    }
+  }
+  return [...proven];
 }
 
 /** As {@link provenEntry}, of a kind. @throws {NephoError} also `entry_wrong` */

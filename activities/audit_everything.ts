@@ -81,7 +81,11 @@ export async function auditEverything(deps: AuditDeps, report: AuditReport): Pro
   );
 }
 
-async function checkExports(deps: AuditDeps, report: AuditReport): Promise<string> {
+/** The runs whose histories should have been exported by now. */
+export async function checkExports(
+  deps: Pick<AuditDeps, 'pool' | 'nowMs'>,
+  report: AuditReport,
+): Promise<string> {
   for (const { workflowId, runId } of await unexportedRuns(deps.pool, exportDue(deps))) {
     report.find(
       'history_missing',
@@ -93,7 +97,7 @@ async function checkExports(deps: AuditDeps, report: AuditReport): Promise<strin
 }
 
 /** What was written before has its history by now. */
-function exportDue(deps: AuditDeps): string {
+function exportDue(deps: Pick<AuditDeps, 'nowMs'>): string {
   return formatMicros(toMicros(formatMillis(deps.nowMs())) - EXPORT_MICROS);
 }
 

@@ -19,6 +19,7 @@ import {
   type TreeState,
 } from '../ledger/tree.ts';
 import { isNephoError } from '../meters/errors.ts';
+import { provenVkeys } from './audit_entry.ts';
 import type { AuditReport } from './audit_report.ts';
 
 export interface LogAuditDeps {
@@ -146,7 +147,8 @@ class LogAudit {
 
   /** Each is signed by a key of the log, and says what its row says. */
   async checkCheckpoints(): Promise<string> {
-    const keyring = await followKeys(this.#deps.vkeys, this.#entries.keys);
+    const vkeys = await provenVkeys(this.#deps, this.#logId);
+    const keyring = await followKeys(vkeys, this.#entries.keys);
     const keys = keyring.keys.map(({ key }) => key);
     const { checkpoints, head } = this.#snapshot;
     for (const { size, root, note } of checkpoints) {

@@ -1,7 +1,9 @@
 /** The nightly audit as activities: a choice by a seed, then one part after the other. */
 import { randomBytes } from 'node:crypto';
 import { Context } from '@temporalio/activity';
+import { unexportedRuns } from '../db/audit_histories.ts';
 import { beginAudit, endAudit, noteAudit } from '../db/audits.ts';
+import { errorMessage } from '../meters/errors.ts';
 import { formatMillis } from '../meters/timestamp.ts';
 import {
   type AuditSeed,
@@ -10,9 +12,10 @@ import {
   chooseHours,
   chooseStatements,
 } from './audit_choice.ts';
-import { type AuditDeps, auditHourWhole } from './audit_everything.ts';
+import { type AuditDeps, auditHourWhole, checkExports } from './audit_everything.ts';
 import { AuditReport } from './audit_report.ts';
 import { auditStatement } from './audit_statements.ts';
+import { exportHistory, type HistoryDeps } from './export_history.ts';
 import { ingestFailure } from './failures.ts';
 import type { IngestLog } from './ingest_deps.ts';
 import { auditHistory } from './replay_history.ts';
@@ -44,16 +47,18 @@ export interface AuditActivities {
   endAudit(input: { audit_run_id: number }): Promise<void>;
 }
 
-export interface AuditActivityDeps extends AuditDeps {
+export interface AuditActivityDeps extends AuditDeps, HistoryDeps {
   sizes: AuditSizes;
   log: IngestLog;
 }
 
 const HEARTBEAT_MS = 10_000;
+/** How long after its end a run's history is exported by whoever waits for it. */
+const EXPORT_MS = 3_600_000;
 
 export function createAuditActivities(deps: AuditActivityDeps): AuditActivities {
   return {
-    planAudit: () => told(() => planAudit(deps)),
+    planAudit: () => told(() => beating(() => planAudit(deps))),
     auditPart: (input) => told(() => beating(() => auditPart(deps, input))),
     endAudit: ({ audit_run_id }) =>
       told(() => endAudit(deps.pool, audit_run_id, formatMillis(deps.nowMs()))),
@@ -70,7 +75,23 @@ export async function planAudit(deps: AuditActivityDeps): Promise<AuditPlan> {
     histories: (await chooseHistories(deps.pool, wanted)).length,
   };
   const audit_run_id = await beginAudit(deps.pool, { seed, startedAt: until });
+  await exportForgotten(deps);
+  const report = new AuditReport();
+  await checkExports(deps, report);
+  await note(deps, audit_run_id, report);
   return { audit_run_id, seed, until, sizes };
+}
+
+/** Histories whose export failed, as long as Temporal has them. */
+async function exportForgotten(deps: AuditActivityDeps): Promise<void> {
+  const before = formatMillis(deps.nowMs() - EXPORT_MS);
+  for (const { workflowId, runId } of await unexportedRuns(deps.pool, before)) {
+    try {
+      await exportHistory(deps, { workflow_id: workflowId, run_id: runId });
+    } catch (error) {
+      deps.log.warn('history_not_exported', { run_id: runId, error: errorMessage(error) });
+    }
+  }
 }
 
 /** Apart from Temporal. */
@@ -89,14 +110,18 @@ export async function auditPart(
     const runId = (await chooseHistories(deps.pool, plan))[index];
     if (runId !== undefined) await auditHistory(deps, runId, report);
   }
-  const { checked, differences } = report;
-  await noteAudit(deps.pool, plan.audit_run_id, {
-    checked,
-    findings: differences,
-    at: formatMillis(deps.nowMs()),
-  });
+  await note(deps, plan.audit_run_id, report);
+  return { findings: report.differences.length };
+}
+
+async function note(
+  deps: AuditActivityDeps,
+  auditRunId: number,
+  { checked, differences }: AuditReport,
+): Promise<void> {
+  const at = formatMillis(deps.nowMs());
+  await noteAudit(deps.pool, auditRunId, { checked, findings: differences, at });
   for (const { check, subject } of differences) deps.log.error('audit_finding', { check, subject });
-  return { findings: differences.length };
 }
 
 async function told<Result>(work: () => Promise<Result>): Promise<Result> {

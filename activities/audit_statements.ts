@@ -11,7 +11,7 @@ import type { StatementDocument } from '../ledger/statement_document.ts';
 import { verifyStatement } from '../ledger/verify_statement.ts';
 import type { JsonObject } from '../meters/json.ts';
 import { assembleStatement } from './assemble_statement.ts';
-import { provenEntryOf, receiptAt } from './audit_entry.ts';
+import { provenEntryOf, provenVkeys, receiptAt } from './audit_entry.ts';
 import type { LogAuditDeps } from './audit_log.ts';
 import { type AuditReport, compareFields, shown } from './audit_report.ts';
 import { AuditRules } from './audit_rules.ts';
@@ -61,7 +61,7 @@ class StatementAudit {
     const bundle = formatStatementBundle({ document, signature, receipt });
     const former = await this.#former();
     const verified = await verifyStatement(bundle, {
-      vkeys: this.#deps.vkeys,
+      vkeys: await provenVkeys(this.#deps, logOfPosition(position)),
       keyEntries: await readKeyEntries(this.#deps.pool, logOfPosition(position)),
       ...former === null ? {} : { former },
     });

@@ -6,6 +6,7 @@ import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Registry } from 'prom-client';
 import type { BillingDeps, WebhookDeps } from '../activities/billing_deps.ts';
+import type { RetentionDeps } from '../activities/archive_partition.ts';
 import { DefinitionSource } from '../activities/definition_source.ts';
 import type { IngestDeps, IngestLog, KeyChangePolicy } from '../activities/ingest_deps.ts';
 import { checkSigningKeys } from '../activities/take_over_log.ts';
@@ -27,11 +28,13 @@ import type { Signer } from '../ledger/signer.ts';
 import { authorityReader, type BillingPlaces, openBillingSource } from './billing_files.ts';
 import { codeVersion } from './code_version.ts';
 import { loadDefinitionDirectory } from './definition_files.ts';
+import type { AuditSettings } from './env.ts';
 import { historyFetcher } from './fetch_history.ts';
+import { historyReplayer } from './replay_history.ts';
 import { logger } from './logging.ts';
 import { busOptions } from './nats_settings.ts';
 import { pollPublisher } from './poll_publisher.ts';
-import { type RunningWorker, runWorker } from './run_worker.ts';
+import { type RunningWorker, runWorker, type WorkerParts } from './run_worker.ts';
 import { secretResolver } from './secret_files.ts';
 import { loadUsageRules } from './usage_rules_file.ts';
 import { answerMetrics } from './worker_metrics.ts';
@@ -52,6 +55,8 @@ export interface IngestWorkerConfig {
   archiveDir: string;
   /** Days after which a month of samples is archived; null if never. */
   retentionDays: number | null;
+  /** When the nightly audit begins, and how much it looks at. */
+  audit: AuditSettings;
   /** Folders of definition files in the order of their precedence. */
   definitionDirs: readonly string[];
   /** By which samples become usage. */
@@ -115,6 +120,8 @@ export async function startIngestWorker(config: IngestWorkerConfig): Promise<Run
         fetchHistory: historyFetcher(workflowsOf(config, temporal).workflow),
       },
       billing: await billingDeps(config, db),
+      retention: retentionDeps(config, db),
+      audit: auditDeps(config, { db, temporal, workflowBundle }),
     });
     return closingAfter(worker, close);
   } catch (error) {
@@ -193,6 +200,36 @@ async function billingDeps(
     readAuthorities: authorityReader(billing.baseDir),
     nowMs: Date.now,
     log,
+  };
+}
+
+function retentionDeps(config: IngestWorkerConfig, { pool }: Database): RetentionDeps {
+  const { signers, retentionDays } = config;
+  const archives = new ArchiveDirectory(config.archiveDir);
+  return { pool, archives, signers, retentionDays, nowMs: Date.now };
+}
+
+function auditDeps(
+  config: IngestWorkerConfig,
+  { db: { pool }, temporal, workflowBundle }: {
+    db: Database;
+    temporal: Connection;
+    workflowBundle: { code: string };
+  },
+): NonNullable<WorkerParts['audit']> {
+  const { signers, audit } = config;
+  return {
+    pool,
+    archives: new ArchiveDirectory(config.archiveDir),
+    signers,
+    // The keys that were in force before are followed through the logs.
+    vkeys: signers.map(({ vkey }) => vkey),
+    replay: historyReplayer(workflowBundle),
+    fetchHistory: historyFetcher(workflowsOf(config, temporal).workflow),
+    sizes: audit,
+    at: audit,
+    nowMs: Date.now,
+    log: structuredLog('audit'),
   };
 }
 

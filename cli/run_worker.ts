@@ -13,6 +13,8 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
+import { createRetentionActivities, type RetentionDeps } from '../activities/archive_partition.ts';
+import { type AuditActivityDeps, createAuditActivities } from '../activities/audit_run.ts';
 import { createBillingActivities } from '../activities/billing_activities.ts';
 import type { BillingDeps, WebhookDeps } from '../activities/billing_deps.ts';
 import { createWebhookActivities } from '../activities/deliver_webhook.ts';
@@ -26,6 +28,7 @@ import { createWindowActivities } from '../activities/window_activities.ts';
 import type { WindowDeps } from '../activities/window_deps.ts';
 import { NephoError } from '../meters/errors.ts';
 import {
+  AUDIT_ID,
   BILLING_RUN_EVERY,
   BILLING_RUN_ID,
   ingestShardId,
@@ -33,6 +36,8 @@ import {
   MAINTENANCE_ID,
   POLL_CHECK_EVERY,
   POLL_CHECK_ID,
+  RETENTION_EVERY,
+  RETENTION_ID,
   TASK_QUEUES,
   WEBHOOKS_AT_ONCE,
   windowKeeperId,
@@ -71,6 +76,9 @@ export interface WorkerParts {
   account?: PollAccountDeps;
   windows?: WindowDeps & Pick<HistoryDeps, 'fetchHistory'>;
   billing?: BillingDeps & WebhookDeps;
+  retention?: RetentionDeps;
+  /** `at`: when the nightly audit begins, UTC. */
+  audit?: AuditActivityDeps & { at: { hour: number; minute: number } };
 }
 
 export async function runWorker(
@@ -94,6 +102,8 @@ export async function runWorker(
     activities: {
       ...createStorageActivities(deps),
       ...parts.account === undefined ? {} : createPollAccountActivities(parts.account),
+      ...parts.retention === undefined ? {} : createRetentionActivities(parts.retention),
+      ...parts.audit === undefined ? {} : createAuditActivities(parts.audit),
     },
     maxCachedWorkflows: 200,
   });
@@ -226,6 +236,15 @@ async function startActors(options: WorkerOptions, parts: WorkerParts): Promise<
         runTimeout: '30 minutes',
       });
     }
+    if (parts.retention !== undefined) {
+      await startSchedule(client, {
+        id: RETENTION_ID,
+        every: RETENTION_EVERY,
+        workflowType: 'retainSamples',
+        runTimeout: '1 day',
+      });
+    }
+    if (parts.audit !== undefined) await startAudits(client, parts.audit.at);
     if (parts.account !== undefined) {
       await startSchedule(client, {
         id: POLL_CHECK_ID,
@@ -251,9 +270,36 @@ async function startKeeper(client: Client, shard: number): Promise<void> {
 
 interface OwnSchedule {
   id: string;
-  every: typeof MAINTENANCE_EVERY | typeof POLL_CHECK_EVERY | typeof BILLING_RUN_EVERY;
+  every:
+    | typeof MAINTENANCE_EVERY
+    | typeof POLL_CHECK_EVERY
+    | typeof BILLING_RUN_EVERY
+    | typeof RETENTION_EVERY;
   workflowType: string;
-  runTimeout: '30 minutes' | '5 minutes';
+  runTimeout: '30 minutes' | '5 minutes' | '1 day';
+}
+
+/** Nightly. When it begins may be configured anew, so a Schedule that is there is brought up to date. */
+async function startAudits(
+  client: Client,
+  { hour, minute }: { hour: number; minute: number },
+): Promise<void> {
+  const options = {
+    spec: { calendars: [{ hour, minute }] },
+    action: {
+      type: 'startWorkflow' as const,
+      workflowType: 'auditOnce',
+      taskQueue: TASK_QUEUES.control,
+      workflowRunTimeout: '1 day' as const,
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 hour' as const },
+  };
+  try {
+    await client.schedule.create({ scheduleId: AUDIT_ID, ...options });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule.getHandle(AUDIT_ID).update(({ state }) => ({ ...options, state }));
+  }
 }
 
 /** A missed run is made up for by the next, so none is caught up with. */

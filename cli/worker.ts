@@ -45,6 +45,7 @@ export async function workerConfig(
     deployment: settings.deployment,
     archiveDir: settings.archiveDir,
     retentionDays: settings.retentionDays,
+    audit: settings.audit,
     definitionDirs: settings.definitionDirs,
     usageRulesFile: settings.usageRulesFile,
     sealing: settings.sealing,

@@ -75,3 +75,15 @@ export async function readRecordKinds(
     return new Map(rows.map(({ leaf, kind }) => [Number(leaf), kind]));
   });
 }
+
+/** The places of a log's `key` entries, in their order. */
+export async function keyPlaces(db: Queryable, logId: number): Promise<number[]> {
+  return await withDatabaseErrors(`look for the keys of log ${logId}`, async () => {
+    const { rows } = await db.query<{ position: bigint }>(
+      `SELECT position FROM records WHERE kind = 'key' AND position >= $1 AND position < $2
+       ORDER BY position`,
+      [positionOf(logId, 0), positionOf(logId + 1, 0)],
+    );
+    return rows.map(({ position }) => Number(position));
+  });
+}
