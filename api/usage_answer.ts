@@ -44,7 +44,7 @@ export async function answerUsage(
   const db = deps.db.pool;
   const sizes = await resolveAsOf(db, place?.asOf ?? input.as_of);
   const scope = scopeOf(principal);
-  const { sums, sealedUntil } = await readUsage(db, scope, {
+  const { sums, sealedUntil, late } = await readUsage(db, scope, {
     ...plan,
     sizes,
     rules: deps.usageRules,
@@ -64,6 +64,7 @@ export async function answerUsage(
   const options = {
     plan,
     sealedUntil,
+    late,
     conflicts: conflictsOfKinds(sums),
     percentiles: await percentilesOfRows(db, scope, { ...plan, sizes }, input.percentiles),
   };
@@ -79,7 +80,7 @@ export async function answerUsage(
     next_cursor: bindCursor(query, next === null ? null : writePlace(sizes, next)),
     checkpoints: wireCheckpoints(sizes),
     sealed_until: sealedUntil === null ? null : formatMicros(sealedUntil),
-    contains_unsealed: sealedUntil === null || range.end > sealedUntil,
+    contains_unsealed: sealedUntil === null || range.end > sealedUntil || late.size > 0,
     open_gaps: {
       count: gaps.count,
       gaps: gaps.gaps.map(({ meters, resourceId, at, reason }) => ({

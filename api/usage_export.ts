@@ -38,13 +38,13 @@ export async function exportUsage(
   const sizes = await resolveAsOf(db, input.as_of);
   const conflicts = conflictsOfKinds(await usageKinds(db, scope, plan.filters));
   const read = async (slice: UsagePlan): Promise<WireUsageRow[]> => {
-    const { sums, sealedUntil } = await readUsage(db, scope, {
+    const { sums, sealedUntil, late } = await readUsage(db, scope, {
       ...slice,
       sizes,
       rules: deps.usageRules,
       limit: MAX_SLICE_ROWS,
     });
-    return sums.map((one) => wireUsageRow(one, { plan: slice, sealedUntil, conflicts }));
+    return sums.map((one) => wireUsageRow(one, { plan: slice, sealedUntil, late, conflicts }));
   };
   const first = await read(sliceOf(plan, 0, 1));
   return { sizes, groupNames: plan.groupNames, slices: slicesOf(plan, first, read) };

@@ -20,6 +20,8 @@ export interface RowOptions {
   readonly plan: UsagePlan;
   /** Every hour before this is sealed. */
   readonly sealedUntil: bigint | null;
+  /** Keys of the sums that late samples are to change. */
+  readonly late: ReadonlySet<string>;
   /** Meters that the answer has rows of several units, or of several types, of. */
   readonly conflicts: UsageConflicts;
   readonly percentiles?: RowPercentiles | undefined;
@@ -85,6 +87,7 @@ export function wireUsageRow(sums: UsageSums, options: RowOptions): WireUsageRow
   const { figures, type, unit, meter, bucket } = sums;
   const { quantity, unitSeconds } = usageQuantity(type, figures);
   const end = bounds[bucket + 1] ?? 0n;
+  const isLate = options.late.has(keyOf(sums));
   const length = end - (bounds[bucket] ?? end);
   return {
     group: Object.fromEntries(groupNames.map((name, index) => [name, sums.group[index] ?? null])),
@@ -104,8 +107,8 @@ export function wireUsageRow(sums: UsageSums, options: RowOptions): WireUsageRow
     covered: formatQuantity(parseQuantity(`${figures.coveredMicros}e-6`)),
     rate: type === 'gauge' ? null : textOf(ratePerSecond(quantity, length)),
     ...percentilesIn(sums, options.percentiles),
-    flags: flagsOf(sums, options.conflicts),
-    sealed: sealedUntil !== null && end <= sealedUntil,
+    flags: flagsOf(sums, options.conflicts, isLate),
+    sealed: sealedUntil !== null && end <= sealedUntil && !isLate,
   };
 }
 
@@ -127,12 +130,17 @@ function percentilesIn(
   return { percentiles };
 }
 
-function flagsOf({ meter, figures }: UsageSums, { units, types }: UsageConflicts): Flag[] {
+function flagsOf(
+  { meter, figures }: UsageSums,
+  { units, types }: UsageConflicts,
+  isLate: boolean,
+): Flag[] {
   const flags: [Flag, boolean][] = [
     ['unit_conflict', units.has(meter)],
     ['type_conflict', types.has(meter)],
     ['counter_reset', figures.resets > 0],
     ['counter_stepped_back', figures.stepsBack > 0],
+    ['late_samples', isLate],
     ['expired', figures.expired],
   ];
   return flags.filter(([, isSo]) => isSo).map(([flag]) => flag);

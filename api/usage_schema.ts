@@ -55,6 +55,8 @@ export const USAGE_FLAGS = [
   'counter_reset',
   /** A counter went back a little: nothing was counted, and two sources may disagree. */
   'counter_stepped_back',
+  /** Samples came for sealed hours of it which no revision has counted yet: it will change. */
+  'late_samples',
   /** The value of a gauge ran out because nothing was heard for the meter's staleness. */
   'expired',
 ] as const;
@@ -92,7 +94,7 @@ export const usageRowOutput = z.object({
   /** Of the samples' volumes, by the numbers asked for. */
   percentiles: z.record(z.string(), z.string()).optional(),
   flags: z.array(z.enum(USAGE_FLAGS)),
-  /** All of the span is sealed: only a revision can change it. */
+  /** All of the span is sealed, and nothing late is known: only a later revision can change it. */
   sealed: z.boolean(),
 });
 
@@ -116,6 +118,7 @@ export const usageOutput = z.object({
   checkpoints: checkpointsOutput,
   /** Every hour before this is sealed; null if none is. */
   sealed_until: timeOutput.nullable(),
+  /** Hours that are not sealed, or late samples that no revision has counted yet. */
   contains_unsealed: z.boolean(),
   open_gaps: openGapsOutput,
 });

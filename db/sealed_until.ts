@@ -11,6 +11,8 @@ export interface SealedLog {
   readonly knownBefore: number;
   /** Every hour before this instant is sealed, in microseconds; null if none is. */
   readonly sealedUntil: bigint | null;
+  /** Places from which on samples of sealed hours are late, and in no revision yet; null if there are none. */
+  readonly lateFrom: number | null;
 }
 
 export interface SealedState {
@@ -31,18 +33,36 @@ export async function readSealedState(
 ): Promise<SealedState> {
   const bounds = sizes.map((log) => ({ logId: log.logId, knownBefore: knownBefore(log) }));
   const { rows } = await db.query<
-    { last: string | null; is_windows: boolean; is_rollups: boolean }
+    {
+      last: string | null;
+      late_from: bigint;
+      has_late: boolean;
+      is_windows: boolean;
+      is_rollups: boolean;
+    }
   >(
-    `SELECT s.start AS last, r.*
+    `SELECT s.start AS last, l.late_from, r.*, EXISTS (
+       SELECT FROM batches WHERE position < b.known_before AND position + samples > l.late_from
+         AND position >= coalesce(
+           (SELECT max(position) FROM batches WHERE position <= l.late_from AND position >= b.first),
+           b.first)
+         AND min_ts < s.start + interval '1 hour') AS has_late
      FROM (SELECT
        EXISTS (SELECT FROM windows WHERE revision > 0 AND start >= $3 AND start < $5) AS is_windows,
        EXISTS (SELECT FROM window_rollups
                WHERE revision > 0 AND start >= $4 AND start < $5) AS is_rollups) r
      CROSS JOIN unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS b(first, known_before, n)
      LEFT JOIN LATERAL (
-       SELECT start FROM seals WHERE position >= b.first AND position < b.known_before
+       SELECT start, covers_to FROM seals WHERE position >= b.first AND position < b.known_before
        ORDER BY position DESC LIMIT 1
      ) s ON true
+     LEFT JOIN LATERAL (
+       SELECT covers_to FROM revisions WHERE position >= b.first AND position < b.known_before
+       ORDER BY position DESC LIMIT 1
+     ) v ON true
+     CROSS JOIN LATERAL (
+       SELECT b.first + greatest(s.covers_to, v.covers_to, 0) AS late_from
+     ) l
      ORDER BY b.n`,
     [
       bounds.map(({ logId }) => positionOf(logId, 0)),
@@ -54,8 +74,12 @@ export async function readSealedState(
   );
   return {
     logs: bounds.map((log, index) => {
-      const last = rows[index]?.last ?? null;
-      return { ...log, sealedUntil: last === null ? null : toMicros(last) + HOUR_MICROS };
+      const { last = null, has_late, late_from = 0n } = rows[index] ?? {};
+      return {
+        ...log,
+        sealedUntil: last === null ? null : toMicros(last) + HOUR_MICROS,
+        lateFrom: has_late === true ? Number(late_from) : null,
+      };
     }),
     revised: { windows: rows[0]?.is_windows ?? false, rollups: rows[0]?.is_rollups ?? false },
   };

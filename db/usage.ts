@@ -4,6 +4,7 @@ import { withDatabaseErrors } from './errors.ts';
 import type { Scope } from './scope.ts';
 import { readSealedState, type SealedLog, type SealedState } from './sealed_until.ts';
 import { coverBuckets } from './usage_cover.ts';
+import { lateGroups } from './usage_late.ts';
 import { type LabelPath, readLabels } from './usage_labels.ts';
 import { readOpen } from './usage_open.ts';
 import { sumSealed } from './usage_sealed.ts';
@@ -32,6 +33,11 @@ export interface Usage {
   readonly sums: readonly UsageSums[];
   /** Every hour before this is sealed in every log; null if there is a log without. */
   readonly sealedUntil: bigint | null;
+  /**
+   * Of the sums, by {@link keyOf}, those whose sealed hours got samples that no revision has counted yet.
+   * They may name groups without any sums.
+   */
+  readonly late: ReadonlySet<string>;
 }
 
 /**
@@ -55,7 +61,8 @@ export async function readUsage(
     }
     const sums = mergeSums(parts);
     if (sums.length > request.limit) throw tooManyGroups(request.limit);
-    return { sums, sealedUntil: commonBorder(state) };
+    const late = await lateGroups(db, scope, { ...request, logs: state.logs });
+    return { sums, sealedUntil: commonBorder(state), late };
   });
 }
 

@@ -169,8 +169,27 @@ describe('usage', { skip: windowSkipReason() }, () => {
     const sealed = await caller.usage.query({ ...whole, meter: 'instance' });
     asSealed = { checkpoints: sealed.checkpoints.map(({ origin, size }) => ({ origin, size })) };
     await world.append(SAMPLES);
+    await noticesLateSamples();
     assert.ok((await world.revise()).windows > 50);
   });
+
+  /** What came late is told of before a revision counts it. */
+  async function noticesLateSamples(): Promise<void> {
+    const query: Query = {
+      ...whole,
+      to: formatMicros(SEALED_UNTIL),
+      meter: 'image.download',
+      group_by: ['resource_id'],
+    };
+    const waiting = await caller.usage.query(query);
+    assert.equal(waiting.contains_unsealed, true);
+    for (const { sealed, flags } of waiting.usage) {
+      assert.deepEqual([sealed, flags.includes('late_samples')], [false, true]);
+    }
+    assert.deepEqual(rowsOf(waiting, query), naive(query, EARLY));
+    const before = await caller.usage.query({ ...query, as_of: asSealed });
+    assert.equal(before.contains_unsealed, false);
+  }
 
   after(async () => {
     await db.close();
