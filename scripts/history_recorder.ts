@@ -20,9 +20,9 @@ export async function startWorkers(
     activities,
   });
   const others = await Promise.all(
-    [TASK_QUEUES.ingest, TASK_QUEUES.poll, TASK_QUEUES.windows].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities })
-    ),
+    [TASK_QUEUES.ingest, TASK_QUEUES.poll, TASK_QUEUES.windows, TASK_QUEUES.webhooks].map((
+      taskQueue,
+    ) => Worker.create({ connection, taskQueue, activities })),
   );
   const workers = [control, ...others];
   const running = workers.map((worker) => worker.run());

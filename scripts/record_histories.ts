@@ -2,7 +2,7 @@
  * Records histories of the workflows on a real Temporal, for test/replay/. Histories are added, never
  * changed: each names the workflow, the version that recorded it and the case.
  *
- *   node --import tsx scripts/record_histories.ts 0.1.0 [ingest|polling|windows]
+ *   node --import tsx scripts/record_histories.ts 0.1.0 [ingest|polling|windows|billing]
  */
 import process from 'node:process';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
@@ -12,6 +12,7 @@ import type { IngestActivities, IngestLegInput } from '../activities/ingest_leg.
 import type { LegReceipt } from '../activities/leg_receipt.ts';
 import { TASK_QUEUES } from '../temporal.config.ts';
 import { save, startWorkers } from './history_recorder.ts';
+import { recordBilling } from './record_billing_histories.ts';
 import { recordPolling } from './record_poll_histories.ts';
 import { recordWindows } from './record_window_histories.ts';
 import { startTemporal } from '../test/support/temporal_server.ts';
@@ -100,6 +101,7 @@ async function main(version: string, part: string | undefined): Promise<void> {
     }
     if (wants('polling')) await recordPolling(client, native, version);
     if (wants('windows')) await recordWindows(client, native, version);
+    if (wants('billing')) await recordBilling(client, native, version);
   } finally {
     await connection.close();
     await native.close();

@@ -58,6 +58,7 @@ export interface BillingPeriodState {
   paused?: string | null;
   look_seconds?: number;
   wait_seconds?: number;
+  looks_per_run?: number;
 }
 
 export interface BillingPeriodStatus {
@@ -99,7 +100,8 @@ const { draftStatement, closeStatement } = proxyActivities<BillingActivities>(CL
 
 export async function billingPeriod(input: BillingPeriodState): Promise<BillingPeriodResult> {
   const actor = new PeriodActor(input);
-  for (let looks = 0; looks < BILLING_LOOKS_PER_RUN; looks += 1) {
+  const limit = input.looks_per_run ?? BILLING_LOOKS_PER_RUN;
+  for (let looks = 0; looks < limit; looks += 1) {
     if (workflowInfo().continueAsNewSuggested) break;
     if (await actor.step()) return { closed: actor.closed };
   }

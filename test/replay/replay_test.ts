@@ -38,6 +38,9 @@ test('there is a history of each workflow', () => {
       'check_polls',
       'window_keeper',
       'seal_windows',
+      'billing_period',
+      'billing_run',
+      'deliver_webhook',
     ]
   ) {
     assert.ok(histories.some((name) => name.startsWith(workflow)), workflow);
