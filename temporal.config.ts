@@ -67,6 +67,8 @@ export const ARCHIVE_OPTIONS = {
 
 /** The Schedule and the actor of the nightly audit. */
 export const AUDIT_ID = 'audit';
+/** One that an operator asked for. */
+export const AUDIT_BY_HAND_ID = 'audit-by-hand';
 /** Hours, statements and histories before the actor continues as new: some 1,200 events. */
 export const AUDIT_PARTS_PER_RUN = 200;
 

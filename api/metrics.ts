@@ -54,6 +54,10 @@ export const METRICS = {
     name: 'nepho_log_head_age_seconds',
     help: "Seconds since the log's newest checkpoint was signed",
   },
+  audit_findings_open: {
+    name: 'nepho_audit_findings_open',
+    help: 'Differences that audits found and nobody has explained, 0 if there are none',
+  },
   quarantine_open: {
     name: 'nepho_quarantine_open_messages',
     help: 'Messages in quarantine that nobody has decided on, 0 if there are none',

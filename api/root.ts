@@ -1,4 +1,5 @@
 import { actorsRouter } from './routers/actors.ts';
+import { auditsRouter } from './routers/audits.ts';
 import { coverageRouter } from './routers/coverage.ts';
 import { definitionsRouter } from './routers/definitions.ts';
 import { healthRouter } from './routers/health.ts';
@@ -21,6 +22,7 @@ import { createCallerFactory, router } from './trpc.ts';
 /** Everything that can be asked of nepho. docs/api.md describes it. */
 export const appRouter = router({
   actors: actorsRouter,
+  audits: auditsRouter,
   coverage: coverageRouter,
   definitions: definitionsRouter,
   health: healthRouter,

@@ -1,4 +1,5 @@
 import { Gauge } from 'prom-client';
+import { countOpenFindings } from '../db/audits.ts';
 import { latestCheckpoint } from '../db/checkpoints.ts';
 import { sumEventCounts } from '../db/event_counts.ts';
 import { listLogs } from '../db/logs.ts';
@@ -46,6 +47,7 @@ function createGauges({ registry }: ApiDeps) {
   return {
     size: gauge(METRICS.log_size, ['log']),
     age: gauge(METRICS.log_age, ['log']),
+    findingsOpen: gauge(METRICS.audit_findings_open, []),
     quarantineOpen: gauge(METRICS.quarantine_open, []),
     quarantine: gauge(METRICS.quarantine, ['status', 'reason']),
     notifications: gauge(METRICS.notifications, ['outcome']),
@@ -71,7 +73,8 @@ async function refresh(
     else {
       forget([gauges.size, gauges.age, gauges.quarantine, gauges.notifications]);
       // Without labels, a reset would leave a zero.
-      for (const one of [gauges.quarantineOpen, gauges.withoutVolume, gauges.samples]) one.remove();
+      const { findingsOpen, quarantineOpen, withoutVolume, samples } = gauges;
+      for (const one of [findingsOpen, quarantineOpen, withoutVolume, samples]) one.remove();
     }
     gauges.up.set({ source }, 0);
   }
@@ -82,8 +85,9 @@ function forget(gauges: readonly { reset(): void }[]): void {
 }
 
 async function readDatabase(gauges: Gauges, { db: { pool }, now }: ApiDeps): Promise<void> {
-  const [logs, quarantined, events] = await Promise.all([
+  const [logs, findings, quarantined, events] = await Promise.all([
     listLogs(pool),
+    countOpenFindings(pool),
     countQuarantine(pool),
     sumEventCounts(pool),
   ]);
@@ -101,6 +105,7 @@ async function readDatabase(gauges: Gauges, { db: { pool }, now }: ApiDeps): Pro
     if (status === 'open') open += messages;
   }
   gauges.quarantineOpen.set(open);
+  gauges.findingsOpen.set(findings);
   gauges.notifications.set({ outcome: 'matched' }, events.matched);
   gauges.notifications.set({ outcome: 'unmatched' }, events.unmatched);
   gauges.withoutVolume.set(events.withoutVolume);
