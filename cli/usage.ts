@@ -1,10 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { NephoInputs, NephoOutputs } from '../client/client.ts';
+import { NephoError } from '../meters/errors.ts';
 import { CALENDAR_UNITS, type CalendarUnit } from '../meters/zone.ts';
 import { connect } from './connection.ts';
 import { collectRows, type ListOptions, moreLine, withPaging } from './list_options.ts';
 import { printResult, writeWarning } from './output.ts';
 import { type Column, formatTable } from './table.ts';
+import { exportUsage, type UsageFile } from './usage_download.ts';
 import { asOfOf, asOfText, rangeOf, shortTime } from './usage_range.ts';
 
 type Query = NephoInputs['usage']['query'];
@@ -23,6 +25,9 @@ interface Options extends ListOptions {
   source?: string;
   fill?: true;
   asOf?: Query['as_of'];
+  csv?: true;
+  jsonl?: true;
+  focus?: true;
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
@@ -55,13 +60,18 @@ export function register(program: Command): void {
     .option('--fill', 'rows of zeros for the spans in which nothing was')
     .addOption(
       new Option('--as-of <instant|checkpoints>', 'what was known then').argParser(asOfOf),
-    );
+    )
+    .option('--csv', 'all rows as CSV, streamed')
+    .option('--jsonl', 'all rows as JSON lines, streamed')
+    .option('--focus', 'all of it by resource and day in columns of FOCUS, as CSV without prices');
   withPaging(command).action(showUsage);
 }
 
 async function showUsage(meters: string[], options: Options): Promise<void> {
   const connection = await connect();
   const query = queryOf(meters, options);
+  const file = fileOf(options);
+  if (file !== null) return await exportUsage(connection, file, query);
   const pages: Answer[] = [];
   const { rows, next_cursor } = await collectRows(options, async (page) => {
     const answer = await connection.call((nepho) => nepho.usage.query.query({ ...query, ...page }));
@@ -79,6 +89,25 @@ async function showUsage(meters: string[], options: Options): Promise<void> {
   if (count > 0) {
     writeWarning(`${count} readings are missing in this range, see \`nepho coverage\``);
   }
+}
+
+/** @throws {NephoError} `usage_invalid` */
+function fileOf({ csv, jsonl, focus, groupBy, fill }: Options): UsageFile | null {
+  const files = [
+    ...csv === true ? ['usage.csv'] as const : [],
+    ...jsonl === true ? ['usage.jsonl'] as const : [],
+    ...focus === true ? ['usage.focus.csv'] as const : [],
+  ];
+  const [file = null] = files;
+  const reason = files.length > 1
+    ? 'give one of --csv, --jsonl and --focus'
+    : file === 'usage.focus.csv' && groupBy.length > 0
+    ? 'FOCUS has a row for each resource, leave --group-by out'
+    : file !== null && fill === true
+    ? 'an export has no rows of zeros, leave --fill out'
+    : null;
+  if (reason === null) return file;
+  throw new NephoError('usage_invalid', `Cannot export usage so: ${reason}`);
 }
 
 function queryOf(meters: readonly string[], options: Options): Query {

@@ -145,6 +145,30 @@ describe('the commands about usage', { skip: DATABASES[0]?.skip || natsSkipReaso
     assert.doesNotMatch(ago, /image\.size/);
   });
 
+  test('usage is exported as CSV, JSON lines and FOCUS, with the quantities of the answer', async () => {
+    const range = ['usage', 'image.size', '--from', hour(0), '--to', hour(3)];
+    const lines = async (...args: string[]) =>
+      (await table(...range, ...args)).trim().split(/\r?\n/);
+    const [head, ...rows] = await lines('--csv', '--group-by', 'project', '--every', 'hour');
+    assert.match(head ?? '', /^project_id,start,end,meter,/);
+    assert.equal(rows.length, 6);
+    const json = await lines('--jsonl', '--group-by', 'project');
+    assert.deepEqual(json.map((line) => (JSON.parse(line) as Row).quantity), [
+      String(10 * GIB),
+      String(15 * GIB),
+    ]);
+    const [columns, ...charges] = await lines('--focus', '--zone', 'UTC');
+    assert.match(columns ?? '', /ConsumedQuantity/);
+    assert.ok(charges.length >= 4);
+    const asOf = await lines('--csv', '--as-of', hour(0));
+    assert.equal(asOf.length, 1);
+    for (const wrong of [['--csv', '--focus'], ['--focus', '--group-by', 'project']]) {
+      const { status, stderr } = await nepho([...range, ...wrong], { env });
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /^Cannot export usage so: .*\(usage_invalid\)\n$/);
+    }
+  });
+
   test('windows are listed, shown and proven with nothing running', async () => {
     const list = ['windows', 'list', '-m', 'image.size', '--project', 'project-0'];
     const { windows } = await json<{ windows: { series: string; start: string }[] }>(...list);
@@ -178,6 +202,7 @@ describe('the commands about usage', { skip: DATABASES[0]?.skip || natsSkipReaso
       [['usage', 'vcpus', '--every', 'minute'], 2, /Allowed choices are hour/],
       [['usage', 'vcpus', '--as-of', '2999-01-01'], 1, /\(as_of_in_future\)/],
       [['usage', 'vcpus', '--from', hour(2), '--to', hour(1)], 1, /\(range_invalid\)/],
+      [['usage', 'vcpus', '--csv', '--from', hour(2), '--to', hour(1)], 1, /\(range_invalid\)/],
       [['windows', 'show', 'x', hour(0)], 1, /\(input_invalid\)/],
       [['windows', 'show', '0'.repeat(32), hour(0)], 1, /\(not_found\)/],
       [['windows', 'verify', join(directory, 'none')], 1, /\(file_unreadable\)/],

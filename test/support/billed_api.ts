@@ -8,7 +8,12 @@ import { resolveAsOf } from '../../db/as_of.ts';
 import { noteTold, wantedPeriods } from '../../db/billing_periods.ts';
 import { latestStatementNumber } from '../../db/statements.ts';
 import { createSigner } from '../../ledger/signer.ts';
-import { type BillingConfig, DEFAULT_BILLING } from '../../meters/billing_config.ts';
+import {
+  type BillingConfig,
+  DEFAULT_BILLING,
+  STATEMENT_EVENTS,
+  type WebhookEndpoint,
+} from '../../meters/billing_config.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import { type ApiSystem, type ApiSystemOptions, startApiSystem } from './api_system.ts';
 import { TEST_DEPLOYMENT } from './ingest_setup.ts';
@@ -26,43 +31,32 @@ export interface BilledApi extends ApiSystem {
   readonly period: string;
   /** The public key of the deployment. */
   readonly vkey: string;
-  readonly billing: BillingDeps & WebhookDeps;
+  /** What billing.yaml would say: days in UTC, closed at once. May be changed. */
+  config: BillingConfig;
   /** Stores what was sent, seals yesterday, closes and amends its statements and tells of them. */
   bill(): Promise<void>;
 }
 
+/** @param options `webhookSecret`: of all endpoints */
 export async function startBilledApi(
-  options: ApiSystemOptions & { config?: Partial<BillingConfig>; webhookSecret?: string },
+  options: ApiSystemOptions & { webhookSecret?: string },
 ): Promise<BilledApi> {
   const system = await startApiSystem(options);
   const { pool } = system.db;
   const { shards } = system.deps;
   const rules = await loadUsageRules();
   const signer = createSigner(TEST_DEPLOYMENT, KEY);
-  const config: BillingConfig = {
-    ...DEFAULT_BILLING,
-    periods: { fallback: { length: 'day', zone: 'UTC', startDay: 1 }, projects: new Map() },
-    graceSeconds: 0,
-    ...options.config,
-  };
-  const billing: BillingDeps & WebhookDeps = {
-    pool,
-    shards,
-    signers: [signer],
-    rules: () => Promise.resolve(rules),
-    billing: () => Promise.resolve(config),
-    nowMs: Date.now,
-    log: system.deps.log,
-    readSecret: () => Promise.resolve(options.webhookSecret ?? ''),
-    readAuthorities: () => Promise.resolve(''),
-  };
   const todayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
-  return {
+  const api: BilledApi = {
     ...system,
     dayMs: todayMs - DAY_MS,
     period: formatMillis(todayMs - DAY_MS).slice(0, 10),
     vkey: signer.vkey,
-    billing,
+    config: {
+      ...DEFAULT_BILLING,
+      periods: { fallback: { length: 'day', zone: 'UTC', startDay: 1 }, projects: new Map() },
+      graceSeconds: 0,
+    },
     async bill() {
       await system.ingest();
       await sealLogs(pool, { shards, signingKey: KEY, rules, until: formatMillis(todayMs) });
@@ -75,6 +69,32 @@ export async function startBilledApi(
       for (const period of wanted) await closeOne(billing, period);
       await noteTold(pool, wanted);
     },
+  };
+  const billing: BillingDeps & WebhookDeps = {
+    pool,
+    shards,
+    signers: [signer],
+    rules: () => Promise.resolve(rules),
+    billing: () => Promise.resolve(api.config),
+    nowMs: Date.now,
+    log: system.deps.log,
+    readSecret: () => Promise.resolve(options.webhookSecret ?? ''),
+    readAuthorities: () => Promise.resolve(''),
+  };
+  return api;
+}
+
+/** An endpoint on this machine that is told of everything. */
+export function localEndpoint(name: string, url: string): WebhookEndpoint {
+  return {
+    name,
+    url,
+    secrets: [{ env: 'WEBHOOK_SECRET' }],
+    projects: ['*'],
+    events: STATEMENT_EVENTS,
+    allowPrivateAddresses: true,
+    caFile: null,
+    timeoutMs: 10_000,
   };
 }
 
