@@ -33,7 +33,7 @@ function programs(): Map<string, string> {
 
 interface Run {
   child: ChildProcess;
-  text(): string;
+  text: () => string;
   ended: Promise<number | null>;
 }
 
