@@ -48,6 +48,10 @@ export const API_ERRORS = {
     trpc: 'BAD_REQUEST',
     remedy: 'Ask for a shorter range, longer spans or fewer resources',
   },
+  samples_archived: {
+    trpc: 'UNPROCESSABLE_CONTENT',
+    remedy: 'Let the range begin and end on full hours of UTC, whose windows are kept',
+  },
   zone_unknown: {
     trpc: 'BAD_REQUEST',
     remedy: 'Name a zone of the time zone database, as Europe/Berlin or UTC',

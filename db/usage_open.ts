@@ -4,6 +4,7 @@ import { parseQuantity } from '../meters/quantity.ts';
 import { formatMicros, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import type { Carry, WindowReading } from '../meters/window_reading.ts';
+import { droppedUntil } from './archives.ts';
 import type { Queryable } from './client.ts';
 import { Conditions } from './conditions.ts';
 import { literal } from './insert_batch.ts';
@@ -47,7 +48,7 @@ export interface OpenRequest {
  * The samples of one log in spans of time that no sealed window answers, as they were known: series by
  * series, with what each goes on from.
  *
- * @throws {NephoError} `range_too_large`
+ * @throws {NephoError} `range_too_large`, `samples_archived`
  */
 export async function readOpen(db: Queryable, request: OpenRequest): Promise<OpenSeries[]> {
   if (request.spans.length === 0) return [];
@@ -59,6 +60,7 @@ export async function readOpen(db: Queryable, request: OpenRequest): Promise<Ope
     return request.spans.map((span) => ({ series, span, ...reachOf(series, span, request) }));
   });
   if (wanted.length > MAX_OPEN_SERIES) throw tooMuch(`${MAX_OPEN_SERIES} series`, request);
+  if (wanted.length > 0) await refuseArchived(db, request);
   const carries = await carriesOf(db, request, wanted);
   const samples = await samplesOf(db, request, wanted);
   if (request.log.sealedUntil === null) samples.push(...await samplesBefore(db, request, wanted));
@@ -212,6 +214,21 @@ async function carriesOf(
       : { at: toMicros(at), volume: parseQuantity(volume), ended: ended ?? false },
   ]));
   return wanted.map((_, index) => found.get(index + 1) ?? null);
+}
+
+/** Without this, what is in archives alone would count as nothing. */
+async function refuseArchived(db: Queryable, { spans, log }: OpenRequest): Promise<void> {
+  const dropped = await droppedUntil(db);
+  const first = spans[0]?.start ?? 0n;
+  // The hours before the first seal are empty by that seal's word.
+  if (dropped === null || first >= toMicros(dropped) || log.sealedUntil === null) return;
+  throw new NephoError(
+    'samples_archived',
+    `Cannot compute usage at ${
+      formatMicros(first)
+    }: the samples before ${dropped} are in archives, ` +
+      'let the range begin and end on full hours, and group by no metadata',
+  );
 }
 
 function knownOf({ log }: OpenRequest): [number, number] {

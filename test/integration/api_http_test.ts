@@ -368,7 +368,9 @@ describe('the API over HTTP', { skip: DATABASES[0]?.skip || natsSkipReason() }, 
         env: { NEPHO_URL: system.url, NEPHO_TOKEN: system.operatorToken },
       });
       assert.equal(status, 0, stderr);
-      assert.match(stdout, /"result":\{"data"|^nepho\.test\/log\/0\n/, example);
+      const answers =
+        /"result":\{"data"|^nepho\.test\/log\/0\n|^event: connected\n|^project_id,start,/;
+      assert.match(stdout, answers, example);
     }
   });
 
