@@ -96,6 +96,21 @@ test('a fresh home comes to a verified figure, and nothing is left running', { s
   assert.equal(figure.receipt_verified, true, once.text());
   assert.ok(figure.notifications > 3_000 && figure.samples > figure.notifications, lines.at(-1));
   assert.ok(figure.seconds_to_first_figure > 0);
+  // Yesterday in UTC, whole, of two logs.
+  assert.ok(figure.sealed_hours >= 40, lines.at(-1));
+  const { statements, amendments, revisions, statement_verified } = figure;
+  assert.deepEqual({ statements, amendments, revisions, statement_verified }, {
+    statements: 5,
+    amendments: 1,
+    revisions: 1,
+    statement_verified: true,
+  });
+  assert.match(once.stdout(), /^Amendment 1 to the statement of webshop for \S+: verified$/m);
+  assert.match(
+    once.stdout(),
+    /^Its line \d+, explained\n {2}what +storage\.objects\.incoming\.bytes/m,
+  );
+  assert.match(once.stdout(), /^ {2}came by +objectstore\.http\.request, message [0-9a-f-]{36}$/m);
   for (const project of ['webshop', 'analytics', 'research', 'ci', 'archive']) {
     assert.match(once.stdout(), new RegExp(`^${project} +\\d+`, 'm'));
   }
