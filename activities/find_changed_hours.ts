@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { droppedUntil } from '../db/archives.ts';
 import {
   type FirstAfter,
   firstAfterSealed,
@@ -60,8 +61,13 @@ export async function findChangedHours(
     };
   });
   const told = await hoursToldOf(pool, rules, { search, recomputer });
+  // Windows cannot be computed again whose samples are in archives alone: they stay as they are.
+  const dropped = await droppedUntil(pool);
   return {
-    hours: merged([...hours, ...told.hours], end),
+    hours: merged([...hours, ...told.hours], {
+      start: dropped === null ? null : toMicros(dropped),
+      end,
+    }),
     samples: [
       ...late.map(({ series_id, position, at }) => ({ series_id, position, isLate: at < end })),
       ...told.samples,
@@ -99,11 +105,15 @@ function gaugeHours(
   };
 }
 
-/** The series of one kind each become one span, within what is sealed. */
-function merged(hours: readonly ChangedHours[], end: bigint): ChangedHours[] {
+/** Those of a series become one span, within what is sealed and can be computed. */
+function merged(
+  hours: readonly ChangedHours[],
+  { start, end }: { start: bigint | null; end: bigint },
+): ChangedHours[] {
   const bySeries = new Map<number, ChangedHours>();
-  for (const { seriesId, from, to } of hours) {
-    if (from >= end) continue;
+  for (const { seriesId, to, ...changed } of hours) {
+    const from = start !== null && start > changed.from ? start : changed.from;
+    if (from >= end || from >= to) continue;
     const known = bySeries.get(seriesId);
     bySeries.set(seriesId, {
       seriesId,

@@ -52,6 +52,17 @@ export async function readArchive(db: Queryable, name: string): Promise<Archive 
   });
 }
 
+/** The first instant whose samples, and all after it, are in the database; null if none were dropped. */
+export async function droppedUntil(db: Queryable): Promise<string | null> {
+  return await withDatabaseErrors('read which samples were dropped', async () => {
+    const { rows } = await db.query<{ until: string | null }>(
+      `SELECT max((to_date(substr(name, 9), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC') AS until
+       FROM archives WHERE dropped_at IS NOT NULL`,
+    );
+    return rows[0]?.until ?? null;
+  });
+}
+
 /** The archives that alone have samples at places from `from` (included) to `to` (excluded). */
 export async function archivesHolding(
   db: Queryable,

@@ -105,14 +105,16 @@ export async function firstAfterSealed(
   return await withDatabaseErrors('read what follows the sealed hours', async () => {
     const { rows } = await db.query<FirstAfter>({
       name: 'first_after_sealed',
-      text: `SELECT s.series_id,
-               (extract(epoch FROM min(s.ts) FILTER (WHERE s.position >= $1)) * 1000000)::bigint AS fresh,
-               (extract(epoch FROM min(s.ts) FILTER (WHERE s.position < $1)) * 1000000)::bigint AS known
-             FROM samples s JOIN series r USING (series_id)
-             WHERE s.ts > $3 AND s.ts <= $4 AND s.position >= $5 AND s.position < $2
-               AND r.meter = ANY($6::text[])
-             GROUP BY s.series_id
-             HAVING bool_or(s.position >= $1)`,
+      text: `WITH firsts AS MATERIALIZED (
+               SELECT s.series_id,
+                 (extract(epoch FROM min(s.ts) FILTER (WHERE s.position >= $1)) * 1000000)::bigint AS fresh,
+                 (extract(epoch FROM min(s.ts) FILTER (WHERE s.position < $1)) * 1000000)::bigint AS known
+               FROM samples s
+               WHERE s.ts > $3 AND s.ts <= $4 AND s.position >= $5 AND s.position < $2
+               GROUP BY s.series_id
+             )
+             SELECT firsts.* FROM firsts JOIN series r USING (series_id)
+             WHERE fresh IS NOT NULL AND r.meter = ANY($6::text[])`,
       values: [
         ...leavesOf(search),
         search.sealedUntil,

@@ -55,7 +55,14 @@ export async function samplesOf(
   });
 }
 
-/** The samples of some series, each within a span of its own. */
+/** Series that are looked up one by one, rather than all samples of their time being read. */
+const MAX_LOOKUPS = 100;
+const MAX_READ_THROUGH = 7n * 86_400_000_000n;
+
+/**
+ * The samples of some series, each within a span of its own. Which way is told here and not left to the
+ * planner, whose statistics do not know the newest samples.
+ */
 export async function samplesOfSpans(
   db: Queryable,
   known: KnownLeaves,
@@ -64,25 +71,33 @@ export async function samplesOfSpans(
   if (spans.length === 0) return [];
   const from = spans.reduce((min, span) => span.from < min ? span.from : min, spans[0]?.from ?? 0n);
   const to = spans.reduce((max, span) => span.to > max ? span.to : max, 0n);
+  const oneByOne = spans.length <= MAX_LOOKUPS || to - from > MAX_READ_THROUGH;
   return await withDatabaseErrors('read the samples of some series', async () => {
-    const { rows } = await db.query<SampleRow>(
-      // The span of all lets the server look into the partitions concerned alone.
-      `SELECT ${COLUMNS}
-       FROM unnest($5::int[], $6::timestamptz[], $7::timestamptz[]) AS t(series_id, since, until)
-       JOIN samples s ON s.series_id = t.series_id AND s.ts >= t.since AND s.ts < t.until
-       WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`,
-      [
-        ...leavesOf(known),
-        formatMicros(from),
-        formatMicros(to),
-        literal(spans.map(({ seriesId }) => seriesId)),
-        literal(spans.map((span) => formatMicros(span.from))),
-        literal(spans.map((span) => formatMicros(span.to))),
-      ],
-    );
+    const { rows } = await db.query<SampleRow>(oneByOne ? ONE_BY_ONE : READ_THROUGH, [
+      ...leavesOf(known),
+      formatMicros(from),
+      formatMicros(to),
+      literal(spans.map(({ seriesId }) => seriesId)),
+      literal(spans.map((span) => formatMicros(span.from))),
+      literal(spans.map((span) => formatMicros(span.to))),
+    ]);
     return rows;
   });
 }
+
+const SPANS =
+  'unnest($5::int[], $6::timestamptz[], $7::timestamptz[]) AS t(series_id, since, until)';
+// The span of all lets the server look into the partitions concerned alone.
+const WITHIN = `s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`;
+
+const ONE_BY_ONE = `SELECT s.* FROM ${SPANS} CROSS JOIN LATERAL (
+    SELECT ${COLUMNS} FROM samples s
+    WHERE s.series_id = t.series_id AND s.ts >= t.since AND s.ts < t.until AND ${WITHIN} OFFSET 0
+  ) s`;
+const READ_THROUGH =
+  `WITH s AS MATERIALIZED (SELECT s.ts, ${COLUMNS} FROM samples s WHERE ${WITHIN})
+  SELECT s.series_id, s.at, s.volume, s.id, s.position, s.origin_id, s.metadata_id
+  FROM s JOIN ${SPANS} ON s.series_id = t.series_id AND s.ts >= t.since AND s.ts < t.until`;
 
 /**
  * The first samples, several if they are of one time, within a span of time, of the series of the given
@@ -103,12 +118,14 @@ export async function firstSamplesOf(
   if (wanted.seriesIds !== undefined) values.push(literal(wanted.seriesIds));
   return await withDatabaseErrors('read the first samples after an hour', async () => {
     const { rows } = await db.query<SampleRow>(
-      `SELECT * FROM (
-         SELECT ${COLUMNS}, rank() OVER (PARTITION BY s.series_id ORDER BY s.ts) AS nth
-         FROM samples s JOIN series r USING (series_id)
-         WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN} AND r.meter = ANY($5::text[])
-           ${wanted.seriesIds === undefined ? '' : 'AND s.series_id = ANY($6::int[])'}
-       ) ranked WHERE nth = 1`,
+      `WITH s AS MATERIALIZED (
+         SELECT ${COLUMNS} FROM samples s WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN}
+       ), firsts AS MATERIALIZED (
+         SELECT s.series_id, min(s.at) AS at FROM s GROUP BY s.series_id
+       )
+       SELECT s.* FROM firsts JOIN s USING (series_id, at) JOIN series r USING (series_id)
+       WHERE r.meter = ANY($5::text[])
+         ${wanted.seriesIds === undefined ? '' : 'AND s.series_id = ANY($6::int[])'}`,
       values,
     );
     return rows;
