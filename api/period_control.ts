@@ -81,16 +81,17 @@ export async function approveStatement(
 ): Promise<void> {
   const client = clientOf(deps);
   const handle = client.getHandle(billingPeriodId(projectId, period));
-  const accepted = await unlessAbsent(client, async () => {
+  const refusal = await unlessAbsent(client, async () => {
     try {
-      return await handle.executeUpdate(approveUpdate, { args: [approval] });
+      await handle.executeUpdate(approveUpdate, { args: [approval] });
+      return { reason: null };
     } catch (error) {
       if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-      const reason = errorMessage(error.cause ?? error);
-      throw apiError('approval_refused', reason, error);
+      return { reason: errorMessage(error.cause ?? error) };
     }
   });
-  if (accepted === null) throw notRunning(handle.workflowId);
+  if (refusal === null) throw notRunning(handle.workflowId);
+  if (refusal.reason !== null) throw apiError('approval_refused', refusal.reason);
 }
 
 /** Has a webhook sent at once, with the `webhook-id` that it always had. */

@@ -66,6 +66,10 @@ export const statementsRouter = router({
     .output(z.object({ statements: z.array(statementHeadOutput), next_cursor: nextCursorOutput }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const { limit, cursor, project_id, ...filters } = input;
+      const { from, to } = filters;
+      if (from !== undefined && to !== undefined && from >= to) {
+        throw apiError('range_invalid', `Cannot list statements from ${from} to ${to}`);
+      }
       const query = {
         procedure: 'statements.list',
         filters: { ...filters, project_id, viewer: viewerOf(principal) },
