@@ -44,12 +44,17 @@ export async function answerUsage(
   const db = deps.db.pool;
   const sizes = await resolveAsOf(db, place?.asOf ?? input.as_of);
   const scope = scopeOf(principal);
-  const { sums, sealedUntil, late } = await readUsage(db, scope, {
-    ...plan,
-    sizes,
-    rules: deps.usageRules,
-    limit: MAX_USAGE_ROWS,
-  });
+  const range = { start: plan.bounds[0] ?? 0n, end: plan.bounds.at(-1) ?? 0n };
+  const [{ sums, sealedUntil, late }, gaps, percentiles] = await Promise.all([
+    readUsage(db, scope, { ...plan, sizes, rules: deps.usageRules, limit: MAX_USAGE_ROWS }),
+    openGaps(db, scope, {
+      meters: plan.filters.meters,
+      range,
+      sizes,
+      isPast: input.as_of !== undefined,
+    }),
+    percentilesOfRows(db, scope, { ...plan, sizes }, input.percentiles),
+  ]);
   const buckets = plan.bounds.length - 1;
   const rows = input.fill === 'none'
     ? sums
@@ -66,15 +71,8 @@ export async function answerUsage(
     sealedUntil,
     late,
     conflicts: conflictsOfKinds(sums),
-    percentiles: await percentilesOfRows(db, scope, { ...plan, sizes }, input.percentiles),
+    percentiles,
   };
-  const range = { start: plan.bounds[0] ?? 0n, end: plan.bounds.at(-1) ?? 0n };
-  const gaps = await openGaps(db, scope, {
-    meters: plan.filters.meters,
-    range,
-    sizes,
-    isPast: input.as_of !== undefined,
-  });
   return {
     usage: page.map((one) => wireUsageRow(one, options)),
     next_cursor: bindCursor(query, next === null ? null : writePlace(sizes, next)),

@@ -3,6 +3,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchIngest } from './ingest.ts';
 import { benchPolling } from './polling.ts';
+import { benchQuery } from './query.ts';
 import { benchRead } from './read.ts';
 
 const { values, positionals } = parseArgs({
@@ -17,6 +18,9 @@ const { values, positionals } = parseArgs({
     instances: { type: 'string', default: '10000' },
     cycles: { type: 'string', default: '3' },
     interval: { type: 'string', default: '60' },
+    days: { type: 'string', default: '30' },
+    series: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '60' },
   },
 });
 
@@ -33,6 +37,12 @@ const BENCHES: Record<string, () => Promise<object>> = {
       instances: Number(values.instances),
       cycles: Number(values.cycles),
       intervalSeconds: Number(values.interval),
+    }, say),
+  query: () =>
+    benchQuery({
+      days: Number(values.days),
+      series: Number(values.series),
+      rounds: Number(values.rounds),
     }, say),
   read: () => benchRead({ samples: Number(values.samples) }, say),
 };
