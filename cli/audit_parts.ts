@@ -8,7 +8,6 @@ import { loadSigners } from '../ledger/key_file.ts';
 import { NephoError } from '../meters/errors.ts';
 import { homePaths, openState } from './embedded_state.ts';
 import { readSettings, type Settings } from './env.ts';
-import { historyReplayer } from './replay_history.ts';
 import { requireSettings } from './required_settings.ts';
 import { withRunningParts } from './running_parts.ts';
 import { trustedKeys } from './trusted_keys.ts';
@@ -80,11 +79,20 @@ async function ownVkeys(settings: Settings): Promise<string[]> {
   return signers.map(({ vkey }) => vkey);
 }
 
+async function makeReplayer(): Promise<AuditDeps['replay']> {
+  // Temporal's packages take a second to load.
+  const { historyReplayer } = await import('./replay_history.ts');
+  const { logTemporalBy } = await import('./run_worker.ts');
+  const silent = { info: () => {}, warn: () => {}, error: () => {} };
+  logTemporalBy(silent);
+  return historyReplayer(await bundleWorkflows());
+}
+
 /** Workflows are bundled when the first history is to be replayed: it takes seconds. */
 function lazyReplayer(): AuditDeps['replay'] {
   let making: Promise<AuditDeps['replay']> | null = null;
   return async (history, workflowId) => {
-    making ??= bundleWorkflows().then(historyReplayer);
+    making ??= makeReplayer();
     const replay = await making;
     await replay(history, workflowId);
   };

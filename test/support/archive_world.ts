@@ -67,13 +67,13 @@ export class ArchiveWorld {
     };
   }
 
-  /** As if a keeper had sealed log 0 and looked for late samples, up to here. */
+  /** As if a keeper of log 0 began at this time and looked for late samples up to here. */
   async seal(until: string, scannedTo: number): Promise<void> {
     await this.db.pool.query(
       `INSERT INTO window_keepers (log_id, sealed_from, sealed_until, scanned_to)
-       VALUES (0, '2026-10-01T00:00:00Z', $1, $2)
-       ON CONFLICT (log_id) DO UPDATE SET sealed_until = excluded.sealed_until,
-         scanned_to = excluded.scanned_to`,
+       VALUES (0, $1, $1, $2)
+       ON CONFLICT (log_id) DO UPDATE SET sealed_from = excluded.sealed_from,
+         sealed_until = excluded.sealed_until, scanned_to = excluded.scanned_to`,
       [until, scannedTo],
     );
   }
