@@ -84,7 +84,7 @@ describe('statements', { skip }, () => {
     );
     await world.seal(hour(25));
     await actors.run();
-    await actors.handle('p', PERIOD).result();
+    await Promise.all(['p', 'q'].map((project) => actors.handle(project, PERIOD).result()));
   });
 
   after(async () => {
