@@ -151,12 +151,9 @@ export async function lineWindowsOf(
   if (subject === undefined) return null;
   const { limit, after } = page;
   const sizes = await resolveAsOf(parts.db, { checkpoints: document.covers });
-  const all = await seriesWithWindows(parts.db, document.project_id, hoursOf(document));
-  const series = all.filter(({ key, meter, type, unit, resource_id }) =>
-    meter === subject.meter && type === subject.type && unit === subject.unit &&
-    (subject.resource_id === null || subject.resource_id === resource_id) &&
-    (after === null || key >= after.key)
-  );
+  const hours = hoursOf(document);
+  const all = await seriesWithWindows(parts.db, document.project_id, { ...hours, of: subject });
+  const series = all.filter(({ key }) => after === null || key >= after.key);
   const reader = new PeriodWindows(parts, { ...document, sizes });
   const windows: PeriodWindow[] = [];
   for (let from = 0; from < series.length && windows.length < limit; from += SERIES_OF_A_PAGE) {

@@ -27,21 +27,30 @@ export interface HourSpan {
   to: string;
 }
 
-/** The series of a project that have windows in these hours, by key. */
+/** Which of a project's series a line sums: those of all resources if it names none. */
+export interface SeriesSubject {
+  meter: string;
+  type: MeterType;
+  unit: string;
+  resource_id: string | null;
+}
+
+/** The series of a project that have windows in these hours, by key; of one line if it is given. */
 export async function seriesWithWindows(
   db: Queryable,
   projectId: string,
-  { from, to }: HourSpan,
+  { from, to, of }: HourSpan & { of?: SeriesSubject },
 ): Promise<ProjectSeries[]> {
   return await withDatabaseErrors('read the series of a project', async () => {
     const { rows } = await db.query<ProjectSeries>(
       `SELECT series_id, log_id, replace(key::text, '-', '') AS key, meter, type, unit, project_id,
          user_id, resource_id, source
        FROM series r
-       WHERE project_id = $1 AND EXISTS (
+       WHERE project_id = $1 AND ($4::text IS NULL OR (meter = $4 AND type = $5 AND unit = $6))
+         AND ($7::text IS NULL OR resource_id = $7) AND EXISTS (
          SELECT FROM windows w WHERE w.series_id = r.series_id AND w.start >= $2 AND w.start < $3)
        ORDER BY key`,
-      [projectId, from, to],
+      [projectId, from, to, of?.meter, of?.type, of?.unit, of?.resource_id],
     );
     return rows;
   });
