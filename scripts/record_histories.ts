@@ -12,6 +12,7 @@ import type { IngestActivities, IngestLegInput } from '../activities/ingest_leg.
 import type { LegReceipt } from '../activities/leg_receipt.ts';
 import { TASK_QUEUES } from '../temporal.config.ts';
 import { save, startWorkers } from './history_recorder.ts';
+import { recordAudits } from './record_audit_histories.ts';
 import { recordBilling } from './record_billing_histories.ts';
 import { recordPolling } from './record_poll_histories.ts';
 import { recordWindows } from './record_window_histories.ts';
@@ -102,6 +103,7 @@ async function main(version: string, part: string | undefined): Promise<void> {
     if (wants('polling')) await recordPolling(client, native, version);
     if (wants('windows')) await recordWindows(client, native, version);
     if (wants('billing')) await recordBilling(client, native, version);
+    if (wants('audits')) await recordAudits(client, native, version);
   } finally {
     await connection.close();
     await native.close();

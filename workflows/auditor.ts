@@ -9,12 +9,11 @@ import { AUDIT_OPTIONS, AUDIT_PARTS_PER_RUN } from '../temporal.config.ts';
 
 const { planAudit, auditPart, endAudit } = proxyActivities<AuditActivities>(AUDIT_OPTIONS);
 
-/** What a run hands on to the next. */
 export interface AuditState {
-  plan: AuditPlan;
-  /** Parts that are done, over all kinds. */
-  done: number;
-  findings: number;
+  /** Parts before it continues as new, {@link AUDIT_PARTS_PER_RUN} unless given. */
+  parts_per_run?: number;
+  /** What a run hands on to the next: the parts that are done, over all kinds. */
+  before?: { plan: AuditPlan; done: number; findings: number };
 }
 
 export interface AuditReceipt {
@@ -30,18 +29,20 @@ export interface AuditReceipt {
 
 const KINDS: readonly AuditPart[] = ['hours', 'statements', 'histories'];
 
-export async function auditOnce(before?: AuditState): Promise<AuditReceipt> {
-  const state = before ?? { plan: await planAudit(), done: 0, findings: 0 };
-  const { plan } = state;
+export async function auditOnce(input: AuditState = {}): Promise<AuditReceipt> {
+  const before = input.before ?? { plan: await planAudit(), done: 0, findings: 0 };
+  const { plan } = before;
   const parts = KINDS.flatMap((part) =>
     Array.from({ length: plan.sizes[part] }, (_, index) => ({ part, index }))
   );
-  const end = Math.min(parts.length, state.done + AUDIT_PARTS_PER_RUN);
-  let { findings } = state;
-  for (const each of parts.slice(state.done, end)) {
+  const end = before.done + (input.parts_per_run ?? AUDIT_PARTS_PER_RUN);
+  let { findings } = before;
+  for (const each of parts.slice(before.done, end)) {
     findings += (await auditPart({ plan, ...each })).findings;
   }
-  if (end < parts.length) await continueAsNew<typeof auditOnce>({ plan, done: end, findings });
+  if (end < parts.length) {
+    await continueAsNew<typeof auditOnce>({ ...input, before: { plan, done: end, findings } });
+  }
   const { audit_run_id, seed, sizes } = plan;
   await endAudit({ audit_run_id });
   return { audit_run_id, seed, ...sizes, findings };

@@ -41,6 +41,8 @@ test('there is a history of each workflow', () => {
       'billing_period',
       'billing_run',
       'deliver_webhook',
+      'auditor',
+      'retention',
     ]
   ) {
     assert.ok(histories.some((name) => name.startsWith(workflow)), workflow);
