@@ -11,6 +11,8 @@ export interface SealedLog {
   readonly knownBefore: number;
   /** Every hour before this instant is sealed, in microseconds; null if none is. */
   readonly sealedUntil: bigint | null;
+  /** False of a shard that nothing came to: nobody seals its hours, and nothing is in them. */
+  readonly hasSamples: boolean;
   /** Places from which on samples of sealed hours are late, and in no revision yet; null if there are none. */
   readonly lateFrom: number | null;
 }
@@ -35,13 +37,16 @@ export async function readSealedState(
   const { rows } = await db.query<
     {
       last: string | null;
+      has_samples: boolean;
       late_from: bigint;
       has_late: boolean;
       is_windows: boolean;
       is_rollups: boolean;
     }
   >(
-    `SELECT s.start AS last, l.late_from, r.*, EXISTS (
+    `SELECT s.start AS last, l.late_from, r.*,
+       EXISTS (SELECT FROM batches WHERE position >= b.first AND position < b.known_before)
+         AS has_samples, EXISTS (
        SELECT FROM batches WHERE position < b.known_before AND position + samples > l.late_from
          AND position >= coalesce(
            (SELECT max(position) FROM batches WHERE position <= l.late_from AND position >= b.first),
@@ -74,10 +79,11 @@ export async function readSealedState(
   );
   return {
     logs: bounds.map((log, index) => {
-      const { last = null, has_late, late_from = 0n } = rows[index] ?? {};
+      const { last = null, has_samples, has_late, late_from = 0n } = rows[index] ?? {};
       return {
         ...log,
         sealedUntil: last === null ? null : toMicros(last) + HOUR_MICROS,
+        hasSamples: has_samples ?? false,
         lateFrom: has_late === true ? Number(late_from) : null,
       };
     }),

@@ -31,7 +31,7 @@ export interface UsageRequest {
 export interface Usage {
   /** Ordered by bucket, meter, type, unit and group; the labels' values follow those of the columns. */
   readonly sums: readonly UsageSums[];
-  /** Every hour before this is sealed in every log; null if there is a log without. */
+  /** Every hour before this is sealed in every log that has samples; null if there is one without. */
   readonly sealedUntil: bigint | null;
   /**
    * Of the sums, by {@link keyOf}, those whose sealed hours got samples that no revision has counted yet.
@@ -135,7 +135,8 @@ function bySealedUntil({ logs }: SealedState): SealedLog[][] {
 
 function commonBorder({ logs }: SealedState): bigint | null {
   let border: bigint | null = null;
-  for (const { sealedUntil } of logs) {
+  for (const { sealedUntil, hasSamples } of logs) {
+    if (!hasSamples) continue;
     if (sealedUntil === null) return null;
     if (border === null || sealedUntil < border) border = sealedUntil;
   }

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { createApi } from '../../api/handler.ts';
 import { MAX_SUBSCRIPTIONS_OF_KEY } from '../../api/event_stream.ts';
 import { serveApi } from '../../api/serve.ts';
-import type { SealedHour } from '../../api/event_schema.ts';
+import type { RevisedUsage, SealedHour } from '../../api/event_schema.ts';
 import { createClient, type NephoClient } from '../../client/client.ts';
 import { loadUsageRules } from '../../cli/usage_rules_file.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
@@ -202,6 +202,55 @@ describe('subscriptions', { skip: DATABASES[0]?.skip || natsSkipReason() }, () =
       const error = await listener.failure() as { data?: { error_code?: string } };
       assert.equal(error.data?.error_code, code);
     }
+  });
+
+  test('usage.onRevised tells a project of its own windows that late data changed', async () => {
+    const heard = {
+      alpha: [] as RevisedUsage[],
+      gamma: [] as RevisedUsage[],
+      all: [] as RevisedUsage[],
+    };
+    let wake: () => void = () => {};
+    const follow = (client: NephoClient, into: RevisedUsage[]) =>
+      client.usage.onRevised.subscribe({}, {
+        onData: ({ data }) => {
+          into.push(data);
+          wake();
+        },
+      });
+    const subscriptions = [
+      follow(system.client(await system.projectToken('alpha')), heard.alpha),
+      follow(system.client(await system.projectToken('gamma')), heard.gamma),
+      follow(system.operator, heard.all),
+    ];
+    const late = (imageId: string, projectId: string) =>
+      imageUpload({ imageId, projectId, size: 7, atMs: FIRST + 60_000 });
+    await system.send([late('image-0', 'alpha'), late('new-image', 'gamma')]);
+    await system.ingest();
+    await seal(1);
+    const uploads = (events: RevisedUsage[]) =>
+      events.flatMap(({ project_id, changes }) =>
+        changes.filter(({ meter }) => meter === 'image.upload').map((change) => [
+          project_id,
+          change.resource_id,
+          change.revision,
+          change.quantity_before,
+          change.quantity_after,
+        ])
+      ).sort();
+    while (
+      uploads(heard.all).length + uploads(heard.alpha).length + uploads(heard.gamma).length < 4
+    ) {
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+    for (const subscription of subscriptions) subscription.unsubscribe();
+    const [alpha, gamma] = [uploads(heard.alpha), uploads(heard.gamma)];
+    assert.deepEqual(alpha.map(([project, resource]) => [project, resource]), [[
+      'alpha',
+      'image-0',
+    ]]);
+    assert.deepEqual(gamma.map((change) => change.slice(0, 4)), [['gamma', 'new-image', 1, null]]);
+    assert.deepEqual(uploads(heard.all), [...alpha, ...gamma]);
   });
 
   test('one key has a bounded number of subscriptions, and gets them back', async () => {

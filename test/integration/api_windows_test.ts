@@ -122,6 +122,82 @@ for (const database of DATABASES) {
       }
     });
 
+    test('usage adds windows and open hours up, and says what is not sealed', async () => {
+      const query = {
+        meters: ['image.upload', 'image.size'],
+        from: formatMillis(FIRST),
+        to: formatMillis(THIS_HOUR),
+        group_by: ['project_id'],
+      };
+      const { usage, contains_unsealed, sealed_until, open_gaps } = await system.operator.usage
+        .query
+        .query(query);
+      assert.deepEqual(
+        usage.map(({ meter, group, count }) => [meter, group['project_id'], count]),
+        [
+          ['image.size', 'alpha', 12],
+          ['image.size', 'beta', 12],
+          ['image.upload', 'alpha', 12],
+          ['image.upload', 'beta', 12],
+        ],
+      );
+      assert.ok(usage.every(({ sealed }) => !sealed));
+      assert.deepEqual(
+        [contains_unsealed, sealed_until, open_gaps],
+        [true, formatMillis(THIS_HOUR - HOUR_MS), { count: 0, gaps: [] }],
+      );
+      const sealed = await system.operator.usage.query.query({
+        ...query,
+        to: formatMillis(THIS_HOUR - HOUR_MS),
+        every: 'hour',
+        percentiles: [50],
+      });
+      const windows = await allWindows();
+      for (const row of sealed.usage) {
+        assert.equal(row.sealed, true);
+        const hour = windows.filter(({ meter, start, project_id }) =>
+          meter === row.meter && start === row.start && project_id === row.group['project_id']
+        );
+        assert.equal(hour.reduce((sum, { count }) => sum + count, 0), row.count);
+      }
+    });
+
+    test('open gaps are told of where they are: to a project its own, and those of nobody known', async () => {
+      const { pool } = system.db;
+      const { rows: [cycle] } = await pool.query<{ cycle_id: bigint }>(
+        `INSERT INTO poll_cycles (cloud, source, group_no, cycle, log_id)
+         VALUES ('c', 'images', 0, $1, 0) RETURNING cycle_id`,
+        [formatMillis(FIRST + HOUR_MS)],
+      );
+      const gap = async (unit: string | null, repaired: boolean): Promise<void> => {
+        await pool.query(
+          `INSERT INTO poll_gaps (gap_key, cycle_id, pollster, unit, units, meters, cumulative, reason,
+             detail, recorded_at, repaired_at)
+           VALUES (gen_random_uuid(), $1, 'images', $2, 1, '{image.size}', false, 'cloud_away', 'secret',
+             $3, $4)`,
+          [cycle?.cycle_id, unit, formatMillis(FIRST), repaired ? formatMillis(THIS_HOUR) : null],
+        );
+      };
+      for (const unit of ['image-0', 'image-1', null]) await gap(unit, false);
+      await gap('image-2', true);
+      const question = {
+        meter: 'image.size',
+        from: formatMillis(FIRST),
+        to: formatMillis(THIS_HOUR),
+      };
+      const unitsOf = async (client: typeof system.operator, more: object = {}) => {
+        const { open_gaps } = await client.usage.query.query({ ...question, ...more });
+        assert.equal(JSON.stringify(open_gaps).includes('secret'), false);
+        return open_gaps.gaps.map(({ resource_id }) => resource_id ?? 'unknown').sort();
+      };
+      assert.deepEqual(await unitsOf(system.operator), ['image-0', 'image-1', 'unknown']);
+      const alpha = system.client(await system.projectToken('alpha'));
+      assert.deepEqual(await unitsOf(alpha), ['image-0', 'unknown']);
+      assert.deepEqual(await unitsOf(system.operator, { meter: 'image.upload' }), []);
+      const past = { as_of: { instant: formatMillis(FIRST - 1) } };
+      assert.deepEqual(await unitsOf(system.operator, past), []);
+    });
+
     test('windows as of a time before they were sealed are not there', async () => {
       const { windows } = await system.operator.windows.list.query({
         as_of: { instant: formatMillis(FIRST) },
