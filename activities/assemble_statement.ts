@@ -161,10 +161,12 @@ function withDifferences(
 
 async function missingReadings(
   pool: Pool,
-  { period: { projectId, start, end }, closedAt }: StatementRequest,
+  { period: { projectId, start, end, meters }, closedAt }: StatementRequest,
 ): Promise<StatementGap[]> {
+  const gaps = await pollGapsOf(pool, { projectId, start, end, closedAt, limit: MAX_GAPS });
+  const selection = compileMeterPatterns(meters);
   return [
-    ...await pollGapsOf(pool, { projectId, start, end, closedAt, limit: MAX_GAPS }),
+    ...gaps.filter(({ meter }) => selection.wants(meter)),
     ...await unaccountedOf(pool, { start, end }),
   ];
 }

@@ -216,6 +216,48 @@ describe('closeStatement', { skip: windowSkipReason() }, () => {
     );
   });
 
+  test('lists what polling did not get of a project, and what nobody has accounted for', async () => {
+    const { pool } = world.windows;
+    const cycle = (n: number) => timesBetween('2026-10-07T10:00:00.000000Z', END, 10)[n];
+    await pool.query(
+      `INSERT INTO poll_sources (cloud, name, spec, digest, interval_seconds, groups, applied_at, checked_until)
+       VALUES ('c', 'vms', '{}', '', 600, 1, $1, $2)`,
+      ['2026-10-01T00:00:00.000000Z', '2026-10-07T23:00:00.000000Z'],
+    );
+    const gap = async (n: number, changes: Record<string, unknown> = {}) => {
+      const { rows } = await pool.query<{ cycle_id: bigint }>(
+        `INSERT INTO poll_cycles (cloud, source, group_no, cycle, log_id) VALUES ('c', 'vms', 0, $1, 0)
+         ON CONFLICT (cloud, source, cycle, group_no) DO UPDATE SET log_id = 0 RETURNING cycle_id`,
+        [cycle(n)],
+      );
+      const { unit = 'vm-1', meters = ['memory'], reason = 'timeout', repaired, carried } = changes;
+      await pool.query(
+        `INSERT INTO poll_gaps (gap_key, cycle_id, pollster, unit, units, meters, cumulative, reason, detail,
+           recorded_at, repaired_at, carried_by)
+         VALUES (gen_random_uuid(), $1, 'x', $2, 1, $3, false, $4, '', $5, $6, $7)`,
+        [rows[0]?.cycle_id, unit, meters, reason, cycle(n), repaired, carried],
+      );
+    };
+    // Two cycles in a row, and one apart; of two meters, of which the project has one.
+    for (const n of [0, 1, 5]) await gap(n, { meters: ['memory', 'elsewhere'] });
+    await gap(8, { unit: null, meters: ['*'], reason: 'worker_away' });
+    await gap(10, { unit: 'vm-of-another' });
+    await gap(12, { repaired: cycle(13) });
+    await gap(14, { carried: cycle(15) });
+    await world.open({ ...DAY, period: 'gaps', meters: ['memory'] });
+    await world.close(await world.order({ project_id: 'p', period: 'gaps', number: 0 }));
+    const { gaps } = await world.document('p', 'gaps', 0);
+    const shown = gaps.map((
+      { meter, resource_id, from, to, reason },
+    ) => [meter, resource_id, from.slice(11, 16), to.slice(11, 16), reason]);
+    assert.deepEqual(shown, [
+      ['*', null, '23:00', '00:00', 'unaccounted'],
+      ['memory', null, '11:20', '11:30', 'worker_away'],
+      ['memory', 'vm-1', '10:00', '10:20', 'timeout'],
+      ['memory', 'vm-1', '10:50', '11:00', 'timeout'],
+    ]);
+  });
+
   test('makes the same document of the same sizes, whatever came since', async () => {
     await world.open({ ...DAY, period: 'fixed' });
     const order = await world.order({ project_id: 'p', period: 'fixed', number: 0 });
