@@ -47,9 +47,8 @@ export async function periodTotals(
 ): Promise<PeriodTotals> {
   const { rules, now, limit } = options;
   const until = now < period.end ? now : period.end;
-  const all = (await metersOf(db, period.projectId)).filter(
-    compileMeterPatterns(period.meters).wants,
-  );
+  const selection = compileMeterPatterns(period.meters);
+  const all = (await metersOf(db, period.projectId)).filter((meter) => selection.wants(meter));
   const meters = all.slice(0, limit);
   if (meters.length === 0 || until <= period.start) {
     return { totals: [], left_out: all.length - meters.length, until, sealed_until: null };
