@@ -237,7 +237,7 @@ describe('subscriptions', { skip: DATABASES[0]?.skip || natsSkipReason() }, () =
           change.quantity_before,
           change.quantity_after,
         ])
-      ).sort();
+      ).sort(([a], [b]) => String(a) < String(b) ? -1 : 1);
     while (
       uploads(heard.all).length + uploads(heard.alpha).length + uploads(heard.gamma).length < 4
     ) {
