@@ -37,8 +37,8 @@ export async function chooseHistories(pool: Pool, choice: AuditSeed): Promise<st
   return choose(await exportedRuns(pool, choice.until), choice.seed, choice.sizes.histories);
 }
 
-/** Hours of archived months are held by the archive's digest, and need a restore to be computed again. */
-export async function hoursInDatabase(pool: Pool, until: string): Promise<SealedHour[]> {
+/** Hours of archived months need a restore to be computed again. */
+async function hoursInDatabase(pool: Pool, until: string): Promise<SealedHour[]> {
   const archived = (await listArchives(pool))
     .filter(({ droppedAt }) => droppedAt !== null)
     .map(({ name }) => partitionNamed(name));

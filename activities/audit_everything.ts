@@ -1,12 +1,11 @@
 import { exportedRuns, unexportedRuns } from '../db/audit_histories.ts';
-import { hoursWithWindows, readSeal, type SealedHour } from '../db/audit_rows.ts';
+import { hoursWithWindows, readSeal, type SealedHour, sealedHours } from '../db/audit_rows.ts';
 import { statementNames } from '../db/audit_statements.ts';
 import { readHistory } from '../db/histories.ts';
 import { listLogs } from '../db/logs.ts';
 import { type RollupSpan, spansAround } from '../db/rollups.ts';
 import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
 import { type ArchiveAuditDeps, auditArchives } from './audit_archives.ts';
-import { hoursInDatabase } from './audit_choice.ts';
 import { auditLog } from './audit_log.ts';
 import type { AuditReport } from './audit_report.ts';
 import { auditRollup } from './audit_rollups.ts';
@@ -103,7 +102,7 @@ function exportDue(deps: Pick<AuditDeps, 'nowMs'>): string {
 
 /** Those that were sealed, and those before them that have windows by revisions alone. */
 async function hoursToAudit(deps: AuditDeps): Promise<SealedHour[]> {
-  const sealed = await hoursInDatabase(deps.pool, FOR_EVER);
+  const sealed = await sealedHours(deps.pool, FOR_EVER);
   const known = new Set(sealed.map(({ logId, start }) => `${logId} ${start}`));
   const others = await hoursWithWindows(deps.pool);
   return [...sealed, ...others.filter(({ logId, start }) => !known.has(`${logId} ${start}`))];

@@ -8,35 +8,23 @@ import {
   type StoredSeal,
 } from '../db/audit_rows.ts';
 import { windowsOfHour } from '../db/audit_windows.ts';
+import type { Queryable } from '../db/client.ts';
 import { partitionNamed } from '../db/partitions.ts';
-import {
-  carryOf,
-  columnsOf,
-  figuresOf,
-  WINDOW_COLUMNS,
-  type WindowColumns,
-} from '../db/window_columns.ts';
+import { carryOf, WINDOW_COLUMNS, type WindowColumns } from '../db/window_columns.ts';
 import { readWindowKeeper } from '../db/window_keepers.ts';
 import { windowText, type WindowWithSeries } from '../db/window_records.ts';
 import { encodeHex } from '../ledger/bytes.ts';
-import { leafHash } from '../ledger/merkle.ts';
 import { leafOfPosition } from '../ledger/position.ts';
 import type { RevisionEntry } from '../ledger/revision_entry.ts';
 import type { SealEntry } from '../ledger/seal_entry.ts';
 import { sha256Hex } from '../ledger/sha256.ts';
-import { appendLeaves, EMPTY_TREE, rootOf } from '../ledger/tree.ts';
-import { formatQuantity } from '../meters/quantity.ts';
-import { usageQuantity } from '../meters/usage_quantity.ts';
-import { EMPTY_FIGURES } from '../meters/window_figures.ts';
 import { provenEntryOf } from './audit_entry.ts';
 import type { LogAuditDeps } from './audit_log.ts';
 import { type AuditReport, compareFields } from './audit_report.ts';
 import { AuditRules } from './audit_rules.ts';
+import { EMPTY, hashOf, isHalf, isSame, rootOfTexts, usedOf } from './compare_window.ts';
 import { checkRevisionRow } from './audit_revision.ts';
 import { HourRecomputer, type RecomputedWindow } from './recompute_hour.ts';
-
-/** A revision left nothing of a window. */
-const EMPTY = columnsOf(EMPTY_FIGURES, null);
 
 /** Audits one hour of one log, step by step. */
 export async function auditHour(
@@ -55,6 +43,8 @@ class HourAudit {
   readonly #name: string;
   readonly #rules: AuditRules;
   #rows: WindowWithSeries[] = [];
+  /** The archive that alone has the hour's samples; null if the database has them. */
+  #archive: string | null = null;
   /** Series whose window the samples do not give as it was vouched for: told once. */
   readonly #told = new Set<string>();
 
@@ -78,6 +68,7 @@ class HourAudit {
       return;
     }
     this.#rows = await windowsOfHour(pool, this.#hour);
+    this.#archive = await archiveOf(pool, this.#hour);
     if (seal !== null) await this.#checkSeal(seal);
     // Hours before the first that was sealed have windows by revisions alone.
     else if (start >= keeper.sealedFrom) {
@@ -132,7 +123,7 @@ class HourAudit {
         );
         this.#compareWindows(rows, recomputed, isAsSealed);
         this.#report.count('windows', rows.length);
-        return `${rows.length} windows are those of the first ${entry.covers_to} leaves; their root is sealed`;
+        return `${rows.length} windows are ${this.#madeOf(entry.covers_to)}; their root is sealed`;
       },
     );
   }
@@ -156,7 +147,9 @@ class HourAudit {
   async #recompute(
     known: { rules: string; size: number },
     rows: readonly WindowWithSeries[],
-  ): Promise<Map<string, RecomputedWindow>> {
+  ): Promise<Map<string, Pick<RecomputedWindow, 'columns'>>> {
+    // Without samples there is nothing to hold them against but what vouches for them.
+    if (this.#archive !== null) return new Map(rows.map((row) => [row.key, { columns: row }]));
     const { pool } = this.#deps;
     const { logId, start } = this.#hour;
     const rules = await this.#rules.of(known.rules);
@@ -197,7 +190,7 @@ class HourAudit {
 
   #compareWindows(
     rows: readonly WindowWithSeries[],
-    recomputed: ReadonlyMap<string, RecomputedWindow>,
+    recomputed: ReadonlyMap<string, Pick<RecomputedWindow, 'columns'>>,
     isAsSealed: boolean,
   ): void {
     const known = new Set(rows.map(({ key }) => key));
@@ -265,7 +258,7 @@ class HourAudit {
         if (isSame(row, columns)) continue;
         this.#tellWindow(row, columns, this.#isVouched(row, entry));
       }
-      return `${rows.length} windows are those of the first ${entry.covers_to} leaves`;
+      return `${rows.length} windows are ${this.#madeOf(entry.covers_to)}`;
     });
   }
 
@@ -317,7 +310,7 @@ class HourAudit {
         );
       }
     }
-    return `${inForce.size} windows are those of the first ${scannedTo} leaves`;
+    return `${inForce.size} windows are ${this.#madeOf(scannedTo)}`;
   }
 
   readonly #rulesByPosition = new Map<number, string>();
@@ -333,35 +326,22 @@ class HourAudit {
     return entry.rules;
   }
 
+  #madeOf(leaves: number): string {
+    return this.#archive === null
+      ? `those of the first ${leaves} leaves`
+      : `as they were vouched for (their samples are in ${this.#archive})`;
+  }
+
   #subjectOf({ key, revision }: WindowWithSeries): string {
     return `windows: ${key} of ${this.#name}, revision ${revision}`;
   }
 }
 
-/** A time without its volume, or the other way round: the record has neither. */
-function isHalf(row: WindowColumns): boolean {
-  const pairs = [
-    [row.first_at, row.first_volume],
-    [row.last_at, row.last_volume],
-    [row.carry_at, row.carry_volume],
-    [row.carry_at, row.carry_ended],
-  ];
-  return pairs.some(([one, other]) => (one === null) !== (other === null));
-}
-
-function isSame(row: WindowColumns, columns: WindowColumns | null): boolean {
-  const expected = columns ?? EMPTY;
-  return WINDOW_COLUMNS.every((name) => row[name] === expected[name]);
-}
-
-function usedOf(row: WindowWithSeries): string {
-  return formatQuantity(usageQuantity(row.type, figuresOf(row)).quantity);
-}
-
-function hashOf(text: string): string {
-  return encodeHex(leafHash(text));
-}
-
-function rootOfTexts(texts: readonly string[]): Uint8Array {
-  return rootOf(appendLeaves(EMPTY_TREE, texts.map(leafHash)).state);
+async function archiveOf(db: Queryable, { start }: SealedHour): Promise<string | null> {
+  const archives = await listArchives(db);
+  const found = archives.find(({ name, droppedAt }) => {
+    const { from, to } = partitionNamed(name);
+    return droppedAt !== null && start >= from && start < to;
+  });
+  return found?.name ?? null;
 }

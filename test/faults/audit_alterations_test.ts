@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { type Alteration, alterationsOf, EVIDENCE } from '../support/altered_columns.ts';
 import { AuditWorld } from '../support/audit_world.ts';
+import { testSigner } from '../support/test_signer.ts';
 import { windowSkipReason } from '../support/window_world.ts';
 
 /** Audits at once: each in a transaction of its own, which no other sees. */
@@ -58,6 +60,52 @@ describe('an audit of everything', { skip: windowSkipReason() }, () => {
       missed.push(...await missedBy(world, { table, column: '', statement, otherwise: statement }));
     }
     assert.deepEqual(missed, []);
+  });
+});
+
+describe('an audit after samples were archived and a key was replaced', {
+  skip: windowSkipReason(),
+}, () => {
+  let world: AuditWorld;
+
+  before(async () => {
+    world = await AuditWorld.start();
+    await world.dropArchived();
+  });
+
+  after(async () => {
+    await world?.stop();
+  });
+
+  test('finds nothing where nothing was altered', async () => {
+    const { differences, steps } = await world.audit();
+    assert.deepEqual(differences, []);
+    assert.ok(steps.some(({ says }) => says.includes('their samples are in samples_2026_10')));
+  });
+
+  test('finds an altered window whose samples are gone', async () => {
+    const { differences } = await world.auditAfter(
+      `UPDATE windows SET sum = sum + 1 WHERE start = '2026-10-31T22:00:00Z' AND place = 0 AND revision = 0`,
+    );
+    assert.ok(differences.some(({ subject }) => subject.startsWith('windows: 2026-10-31T22')));
+  });
+
+  test('finds an altered byte of the archive', async () => {
+    const path = world.archives.pathOf('samples_2026_10');
+    const whole = await readFile(path);
+    await writeFile(path, whole.map((byte, at) => at === 100 ? byte ^ 1 : byte));
+    const { differences } = await world.audit();
+    assert.ok(differences.some(({ subject }) => subject === 'archives: samples_2026_10'));
+    await writeFile(path, whole);
+  });
+
+  test('believes what a former key signed, by the new key alone', async () => {
+    const vkey = await world.rotateKey();
+    const { differences } = await world.audit(world.pool, [vkey]);
+    assert.deepEqual(differences, []);
+    const stranger = testSigner(9).vkey;
+    const unbelieved = await world.audit(world.pool, [stranger]);
+    assert.ok(unbelieved.differences.some(({ check }) => check === 'entry_unproven'));
   });
 });
 

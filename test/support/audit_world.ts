@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool, PoolClient } from 'pg';
-import { archivePartition } from '../../activities/archive_partition.ts';
+import { archivePartition, dropArchived } from '../../activities/archive_partition.ts';
 import { type AuditDeps, auditEverything } from '../../activities/audit_everything.ts';
 import { AuditReport } from '../../activities/audit_report.ts';
+import { readKeyEntries } from '../../activities/guest_signers.ts';
+import { missingKeyEntries } from '../../ledger/key_entry.ts';
 import { exportHistory } from '../../activities/export_history.ts';
 import { ArchiveDirectory } from '../../ledger/archive_directory.ts';
 import { appendAsGuest } from '../../db/log_guest.ts';
@@ -59,9 +61,9 @@ export class AuditWorld {
     };
   }
 
-  async audit(pool: Pool = this.pool): Promise<AuditReport> {
+  async audit(pool: Pool = this.pool, vkeys = [testSigner().vkey]): Promise<AuditReport> {
     const report = new AuditReport();
-    await auditEverything(this.deps(pool), report);
+    await auditEverything({ ...this.deps(pool), vkeys }, report);
     return report;
   }
 
@@ -114,6 +116,37 @@ export class AuditWorld {
       retentionDays: 400,
       nowMs: () => windows.nowMs,
     }, 'samples_2026_10');
+  }
+
+  async dropArchived(): Promise<void> {
+    await dropArchived({
+      pool: this.pool,
+      archives: this.archives,
+      signers: [testSigner()],
+      retentionDays: 400,
+      nowMs: () => this.windows.nowMs,
+    }, 'samples_2026_10');
+  }
+
+  /** A new key takes the place of the one that signed so far. @returns its verifier key */
+  async rotateKey(): Promise<string> {
+    const [old, following] = [testSigner(), testSigner(1)];
+    const now = formatMillis(this.windows.nowMs);
+    const known = await readKeyEntries(this.pool, 0);
+    const [entry] = await missingKeyEntries(known, [following, old], { now });
+    if (entry === undefined) throw new Error('the key is there already');
+    const options = { signers: [following], now: () => now };
+    await appendAsGuest(
+      this.pool,
+      0,
+      options,
+      () =>
+        Promise.resolve({
+          records: [{ kind: 'key', entry: encodeEntry(entry) }],
+          result: undefined,
+        }),
+    );
+    return following.vkey;
   }
 
   /** Whoever alters rows is not held by this either. */
