@@ -71,8 +71,9 @@ export async function feedDemo(
   }
 }
 
-async function hasBilling({ home }: Settings): Promise<boolean> {
-  return await isThere(path.join(home, 'billing.yaml'));
+async function hasBilling({ billingFiles }: Settings): Promise<boolean> {
+  const found = await Promise.all(billingFiles.map((file) => isThere(file)));
+  return found.includes(true);
 }
 
 /** @returns the file */

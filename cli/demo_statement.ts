@@ -16,7 +16,7 @@ const DAY_MS = 24 * 3_600_000;
 const LOOK_EVERY_MS = 250;
 const PAGE = 1_000;
 /** A step that takes longer is broken. */
-const STEP_MS = 120_000;
+const STEP_MS = 300_000;
 
 export interface DemoDay {
   nepho: NephoClient;
