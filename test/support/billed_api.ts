@@ -33,7 +33,11 @@ export interface BilledApi extends ApiSystem {
   readonly vkey: string;
   /** What billing.yaml would say: days in UTC, closed at once. May be changed. */
   config: BillingConfig;
-  /** Stores what was sent, seals yesterday, closes and amends its statements and tells of them. */
+  /** What the actors of billing are wired with. */
+  readonly billing: BillingDeps & WebhookDeps;
+  /** Stores what was sent, and seals yesterday. */
+  seal(): Promise<void>;
+  /** Also closes and amends its statements, and tells of them. */
   bill(): Promise<void>;
 }
 
@@ -47,30 +51,7 @@ export async function startBilledApi(
   const rules = await loadUsageRules();
   const signer = createSigner(TEST_DEPLOYMENT, KEY);
   const todayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
-  const api: BilledApi = {
-    ...system,
-    dayMs: todayMs - DAY_MS,
-    period: formatMillis(todayMs - DAY_MS).slice(0, 10),
-    vkey: signer.vkey,
-    config: {
-      ...DEFAULT_BILLING,
-      periods: { fallback: { length: 'day', zone: 'UTC', startDay: 1 }, projects: new Map() },
-      graceSeconds: 0,
-    },
-    async bill() {
-      await system.ingest();
-      await sealLogs(pool, { shards, signingKey: KEY, rules, until: formatMillis(todayMs) });
-      while ((await scanPeriods(billing)).has_more);
-      const wanted = await wantedPeriods(pool, {
-        overdue: formatMillis(0),
-        after: null,
-        limit: 1_000,
-      });
-      for (const period of wanted) await closeOne(billing, period);
-      await noteTold(pool, wanted);
-    },
-  };
-  const billing: BillingDeps & WebhookDeps = {
+  const billing: BilledApi['billing'] = {
     pool,
     shards,
     signers: [signer],
@@ -80,6 +61,33 @@ export async function startBilledApi(
     log: system.deps.log,
     readSecret: () => Promise.resolve(options.webhookSecret ?? ''),
     readAuthorities: () => Promise.resolve(''),
+  };
+  const api: BilledApi = {
+    ...system,
+    billing,
+    dayMs: todayMs - DAY_MS,
+    period: formatMillis(todayMs - DAY_MS).slice(0, 10),
+    vkey: signer.vkey,
+    config: {
+      ...DEFAULT_BILLING,
+      periods: { fallback: { length: 'day', zone: 'UTC', startDay: 1 }, projects: new Map() },
+      graceSeconds: 0,
+    },
+    async seal() {
+      await system.ingest();
+      await sealLogs(pool, { shards, signingKey: KEY, rules, until: formatMillis(todayMs) });
+    },
+    async bill() {
+      await api.seal();
+      while ((await scanPeriods(billing)).has_more);
+      const wanted = await wantedPeriods(pool, {
+        overdue: formatMillis(0),
+        after: null,
+        limit: 1_000,
+      });
+      for (const period of wanted) await closeOne(billing, period);
+      await noteTold(pool, wanted);
+    },
   };
   return api;
 }
