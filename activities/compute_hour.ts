@@ -2,14 +2,18 @@ import type { Pool } from 'pg';
 import { type Carries, carriesBefore, carriesWithin } from '../db/windows.ts';
 import { columnsOf, HOUR_MICROS, type WindowColumns, windowRecord } from '../db/window_columns.ts';
 import {
-  firstSamplesOf,
   type KnownLeaves,
   ReadingMaker,
   type ReadingsBySeries,
   type SampleRow,
   samplesOf,
 } from '../db/window_readings.ts';
-import { longestStaleness, SeriesCatalogue, type WindowSeries } from '../db/window_series.ts';
+import {
+  isRetrospective,
+  longestStaleness,
+  SeriesCatalogue,
+  type WindowSeries,
+} from '../db/window_series.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { appendLeaves, EMPTY_TREE, rootOf } from '../ledger/tree.ts';
 import { encodeWindow } from '../ledger/window_record.ts';
@@ -17,6 +21,7 @@ import { formatMicros, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import { type ComputedWindow, computeWindows } from '../meters/window_compute.ts';
 import type { Carry, WindowReading } from '../meters/window_reading.ts';
+import { earliestOf, LaterSamples } from './later_samples.ts';
 
 /** A window of a series in one hour. */
 export interface HourWindow {
@@ -44,11 +49,16 @@ export class HourComputer {
   readonly #pool: Pool;
   readonly #catalogue: SeriesCatalogue;
   readonly #maker: ReadingMaker;
+  readonly #known: KnownLeaves;
   readonly #reach: bigint;
-  #retrospective: string[] | null = null;
+  #later: LaterSamples | null = null;
+  /** The samples of the hour that comes next, which are read ahead. */
+  #ahead: { from: bigint; samples: SampleRow[] } | null = null;
 
-  constructor(pool: Pool, rules: UsageRules) {
+  /** @param known the leaves that all hours are computed as of */
+  constructor(pool: Pool, rules: UsageRules, known: KnownLeaves) {
     this.#pool = pool;
+    this.#known = known;
     this.#catalogue = new SeriesCatalogue(rules);
     this.#maker = new ReadingMaker(this.#catalogue);
     this.#reach = longestStaleness(rules);
@@ -59,20 +69,17 @@ export class HourComputer {
    *   this hour has a window in that one
    */
   async compute(
-    known: KnownLeaves,
     start: string,
     { isContinued }: { isContinued: boolean },
   ): Promise<ComputedHour> {
     const from = toMicros(start);
     const to = from + HOUR_MICROS;
-    // With that of the very end: a reading there says that the value before it did not run out.
-    const samples = await samplesOf(this.#pool, known, { from, to: to + 1n });
-    const later = await this.#laterSamples(known, to);
-    const carries = await carriesWithin(this.#pool, known.logId, {
+    const samples = await this.#samplesOf(from);
+    const carries = await carriesWithin(this.#pool, this.#known.logId, {
       from: formatMicros(isContinued ? from - HOUR_MICROS : from - this.#reach - HOUR_MICROS),
       to: start,
     });
-    const all = [...samples, ...later];
+    const all = [...samples, ...await this.#after(to)];
     await this.#catalogue.load(this.#pool, idsOf(all, carries));
     await this.#addCarries(carries, all, start);
     const readings = await this.#maker.make(this.#pool, all);
@@ -81,17 +88,36 @@ export class HourComputer {
       start,
       windows,
       root: rootOfWindows(start, windows),
-      positions: samples.filter(({ at }) => at < to).map(({ position }) => position),
+      positions: samples.map(({ position }) => position),
     };
   }
 
-  async #laterSamples(known: KnownLeaves, to: bigint): Promise<SampleRow[]> {
-    this.#retrospective ??= await this.#catalogue.retrospectiveMeters(this.#pool);
-    return await firstSamplesOf(this.#pool, known, {
-      from: to + 1n,
-      to: to + this.#reach + 1n,
-      meters: this.#retrospective,
+  async #samplesOf(from: bigint): Promise<SampleRow[]> {
+    if (this.#ahead?.from === from) return this.#ahead.samples;
+    return await samplesOf(this.#pool, this.#known, { from, to: from + HOUR_MICROS });
+  }
+
+  /**
+   * What after the hour concerns it: samples of its very end, which say that the value before did not run out,
+   * and the first sample of what may tell of the time before it.
+   */
+  async #after(to: bigint): Promise<SampleRow[]> {
+    const next = await this.#samplesOf(to);
+    this.#ahead = { from: to, samples: next };
+    await this.#catalogue.load(this.#pool, new Set(next.map(({ series_id }) => series_id)));
+    const told = next.filter(({ at, series_id }) =>
+      at > to && isRetrospective(this.#catalogue.get(series_id).rule)
+    );
+    const heard = new Set(told.map(({ series_id }) => series_id));
+    this.#later ??= new LaterSamples(this.#pool, this.#known, {
+      meters: await this.#catalogue.retrospectiveMeters(this.#pool),
+      reach: this.#reach - HOUR_MICROS + 1n,
     });
+    return [
+      ...next.filter(({ at }) => at === to),
+      ...earliestOf(told),
+      ...await this.#later.from(to + HOUR_MICROS, heard),
+    ];
   }
 
   /** Of the series that have no window in the hour before. */

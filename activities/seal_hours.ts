@@ -62,7 +62,7 @@ export async function sealHours(
 ): Promise<SealReceipt> {
   const rules = await deps.rules();
   const named = nameRules(rules.document);
-  const computer = new HourComputer(deps.pool, rules);
+  const computer = new HourComputer(deps.pool, rules, { logId: input.shard, size: input.size });
   const receipt: SealReceipt = {
     shard: input.shard,
     hours: 0,
@@ -112,13 +112,13 @@ class HourSeal {
   /** @returns its windows, null if it had been sealed before */
   async write(computer: HourComputer): Promise<number | null> {
     const { pool, signers, nowMs } = this.#deps;
-    const { input: { shard, size }, start, rules } = this.#order;
+    const { input: { shard }, start, rules } = this.#order;
     const keeper = await readWindowKeeper(pool, shard);
     if (keeper !== null && keeper.sealedUntil > start) return null;
     this.#checkStep(keeper);
     const last = await readLastSeal(pool, shard);
     const isContinued = last?.rules === rules.digest;
-    const hour = await computer.compute({ logId: shard, size }, start, { isContinued });
+    const hour = await computer.compute(start, { isContinued });
     const prepared = {
       hour,
       definitions: await definitionsOfSamples(pool, shard, {

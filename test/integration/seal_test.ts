@@ -31,13 +31,13 @@ function gauge(resource: string, clock: string, volume = '1'): WorldSample {
 }
 
 // One story, in order: each test goes on from what the one before left.
-for (const { name, skip, start } of DATABASES) {
-  describe(`sealing and revising on ${name}`, { skip }, () => {
+for (const database of DATABASES) {
+  describe(`sealing and revising on ${database.name}`, { skip: database.skip }, () => {
     let server: { url: string; stop(): Promise<void> };
     let world: WindowWorld;
 
     before(async () => {
-      server = await start();
+      server = await database.start();
       world = await WindowWorld.on(server.url, NOW, { span: SPAN });
     });
 
@@ -47,7 +47,7 @@ for (const { name, skip, start } of DATABASES) {
     });
 
     /** Beyond 2,000 they are several transactions; PGlite takes its time. */
-    const late = name === 'PGlite' ? 300 : 3_000;
+    const late = database.name === 'PGlite' ? 300 : 3_000;
 
     const entries = async <Kind extends 'seal' | 'revision' | 'usage_rules'>(kind: Kind) => {
       const { rows } = await world.pool.query<{ entry: string }>(

@@ -1,0 +1,99 @@
+import type { Pool } from 'pg';
+import { HOUR_MICROS } from '../db/window_columns.ts';
+import {
+  firstSamplesOf,
+  type KnownLeaves,
+  type SampleRow,
+  samplesOfSpans,
+} from '../db/window_readings.ts';
+
+/**
+ * The first samples after an hour, for hours that follow each other: of a series that is heard of every hour
+ * none is read twice, and all that lies ahead is gone through once, not once an hour.
+ */
+export class LaterSamples {
+  readonly #pool: Pool;
+  readonly #known: KnownLeaves;
+  readonly #meters: readonly string[];
+  /** How far ahead a sample may lie that tells of the hour, in microseconds. */
+  readonly #reach: bigint;
+  /** The first samples from {@link #from} on, of those series whose first one is known. */
+  readonly #firsts = new Map<number, SampleRow[]>();
+  /** Series whose first one was before, so that the next is not known. */
+  readonly #passed = new Set<number>();
+  #from: bigint | null = null;
+  #until = 0n;
+
+  constructor(
+    pool: Pool,
+    known: KnownLeaves,
+    { meters, reach }: { meters: readonly string[]; reach: bigint },
+  ) {
+    this.#pool = pool;
+    this.#known = known;
+    this.#meters = meters;
+    this.#reach = reach;
+  }
+
+  /**
+   * The first samples from `from` on, of the series that are not in `heard`, several of a series if they are
+   * of one time.
+   */
+  async from(from: bigint, heard: ReadonlySet<number>): Promise<SampleRow[]> {
+    const until = from + this.#reach;
+    if (this.#from === null || from !== this.#from + HOUR_MICROS) await this.#begin(from, until);
+    else await this.#goOn(from, until);
+    this.#from = from;
+    this.#until = until;
+    await this.#lookUp([...this.#passed].filter((id) => !heard.has(id)));
+    return [...this.#firsts].flatMap(([id, rows]) => heard.has(id) ? [] : rows);
+  }
+
+  async #begin(from: bigint, until: bigint): Promise<void> {
+    this.#firsts.clear();
+    this.#passed.clear();
+    for (const row of await this.#read(from, until)) this.#add(row);
+  }
+
+  async #goOn(from: bigint, until: bigint): Promise<void> {
+    for (const [id, [first]] of this.#firsts) {
+      if (first === undefined || first.at >= from) continue;
+      this.#firsts.delete(id);
+      this.#passed.add(id);
+    }
+    const known = new Set([...this.#firsts.keys(), ...this.#passed]);
+    for (const row of await this.#read(this.#until, until)) {
+      if (!known.has(row.series_id)) this.#add(row);
+    }
+  }
+
+  async #read(from: bigint, to: bigint): Promise<SampleRow[]> {
+    return await firstSamplesOf(this.#pool, this.#known, { from, to, meters: this.#meters });
+  }
+
+  async #lookUp(ids: readonly number[]): Promise<void> {
+    const from = this.#from ?? 0n;
+    const spans = ids.map((seriesId) => ({ seriesId, from, to: this.#until }));
+    for (const row of earliestOf(await samplesOfSpans(this.#pool, this.#known, spans))) {
+      this.#add(row);
+    }
+    // Those that were not found are found when what lies ahead comes within reach.
+    for (const id of ids) this.#passed.delete(id);
+  }
+
+  #add(row: SampleRow): void {
+    const rows = this.#firsts.get(row.series_id);
+    if (rows === undefined) this.#firsts.set(row.series_id, [row]);
+    else rows.push(row);
+  }
+}
+
+/** The first ones of each series, several if they are of one time. */
+export function earliestOf(samples: readonly SampleRow[]): SampleRow[] {
+  const earliest = new Map<number, bigint>();
+  for (const { series_id, at } of samples) {
+    const known = earliest.get(series_id);
+    if (known === undefined || at < known) earliest.set(series_id, at);
+  }
+  return samples.filter(({ series_id, at }) => earliest.get(series_id) === at);
+}
