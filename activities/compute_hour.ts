@@ -37,7 +37,7 @@ export interface ComputedHour {
   /** RFC 6962 root over their records. */
   root: Uint8Array;
   /** Places of the samples in the hour. */
-  positions: bigint[];
+  positions: number[];
 }
 
 /**
@@ -66,11 +66,11 @@ export class HourComputer {
 
   /**
    * @param options `isContinued`: the hour before was sealed by the same rules, so that whatever holds into
-   *   this hour has a window in that one
+   *   this hour has a window in that one; `isLast`: the next hour is not asked for
    */
   async compute(
     start: string,
-    { isContinued }: { isContinued: boolean },
+    { isContinued, isLast }: { isContinued: boolean; isLast: boolean },
   ): Promise<ComputedHour> {
     const from = toMicros(start);
     const to = from + HOUR_MICROS;
@@ -79,7 +79,7 @@ export class HourComputer {
       from: formatMicros(isContinued ? from - HOUR_MICROS : from - this.#reach - HOUR_MICROS),
       to: start,
     });
-    const all = [...samples, ...await this.#after(to)];
+    const all = [...samples, ...await this.#after(to, isLast)];
     await this.#catalogue.load(this.#pool, idsOf(all, carries));
     await this.#addCarries(carries, all, start);
     const readings = await this.#maker.make(this.#pool, all);
@@ -101,7 +101,17 @@ export class HourComputer {
    * What after the hour concerns it: samples of its very end, which say that the value before did not run out,
    * and the first sample of what may tell of the time before it.
    */
-  async #after(to: bigint): Promise<SampleRow[]> {
+  async #after(to: bigint, isLast: boolean): Promise<SampleRow[]> {
+    this.#later ??= new LaterSamples(
+      this.#pool,
+      this.#known,
+      await this.#catalogue.retrospectiveMeters(this.#pool),
+    );
+    const end = to + this.#reach + 1n;
+    if (isLast) {
+      const atEnd = await samplesOf(this.#pool, this.#known, { from: to, to: to + 1n });
+      return [...atEnd, ...await this.#later.within({ from: to + 1n, to: end }, new Set())];
+    }
     const next = await this.#samplesOf(to);
     this.#ahead = { from: to, samples: next };
     await this.#catalogue.load(this.#pool, new Set(next.map(({ series_id }) => series_id)));
@@ -109,14 +119,10 @@ export class HourComputer {
       at > to && isRetrospective(this.#catalogue.get(series_id).rule)
     );
     const heard = new Set(told.map(({ series_id }) => series_id));
-    this.#later ??= new LaterSamples(this.#pool, this.#known, {
-      meters: await this.#catalogue.retrospectiveMeters(this.#pool),
-      reach: this.#reach - HOUR_MICROS + 1n,
-    });
     return [
       ...next.filter(({ at }) => at === to),
       ...earliestOf(told),
-      ...await this.#later.from(to + HOUR_MICROS, heard),
+      ...await this.#later.within({ from: to + HOUR_MICROS, to: end }, heard),
     ];
   }
 

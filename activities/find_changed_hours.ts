@@ -25,7 +25,7 @@ export interface LateFinds {
 
 export interface FoundSample {
   series_id: number;
-  position: bigint;
+  position: number;
   /** Of a sealed hour. The others are a cause only if something of their series changed. */
   isLate: boolean;
 }

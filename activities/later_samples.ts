@@ -1,11 +1,14 @@
 import type { Pool } from 'pg';
-import { HOUR_MICROS } from '../db/window_columns.ts';
 import {
   firstSamplesOf,
   type KnownLeaves,
+  type ReadingSpan,
   type SampleRow,
   samplesOfSpans,
 } from '../db/window_readings.ts';
+
+/** Beyond so many it is cheaper to go through all samples once more. */
+const MAX_LOOKUPS = 100;
 
 /**
  * The first samples after an hour, for hours that follow each other: of a series that is heard of every hour
@@ -15,8 +18,6 @@ export class LaterSamples {
   readonly #pool: Pool;
   readonly #known: KnownLeaves;
   readonly #meters: readonly string[];
-  /** How far ahead a sample may lie that tells of the hour, in microseconds. */
-  readonly #reach: bigint;
   /** The first samples from {@link #from} on, of those series whose first one is known. */
   readonly #firsts = new Map<number, SampleRow[]>();
   /** Series whose first one was before, so that the next is not known. */
@@ -24,28 +25,22 @@ export class LaterSamples {
   #from: bigint | null = null;
   #until = 0n;
 
-  constructor(
-    pool: Pool,
-    known: KnownLeaves,
-    { meters, reach }: { meters: readonly string[]; reach: bigint },
-  ) {
+  constructor(pool: Pool, known: KnownLeaves, meters: readonly string[]) {
     this.#pool = pool;
     this.#known = known;
     this.#meters = meters;
-    this.#reach = reach;
   }
 
   /**
-   * The first samples from `from` on, of the series that are not in `heard`, several of a series if they are
-   * of one time.
+   * The first samples of a span of the series that are not in `heard`, several of a series if they are of one
+   * time.
    */
-  async from(from: bigint, heard: ReadonlySet<number>): Promise<SampleRow[]> {
-    const until = from + this.#reach;
-    if (this.#from === null || from !== this.#from + HOUR_MICROS) await this.#begin(from, until);
-    else await this.#goOn(from, until);
-    this.#from = from;
-    this.#until = until;
-    await this.#lookUp([...this.#passed].filter((id) => !heard.has(id)));
+  async within({ from, to }: ReadingSpan, heard: ReadonlySet<number>): Promise<SampleRow[]> {
+    if (this.#from === null || from < this.#from) await this.#begin(from, to);
+    else await this.#goOn(from, to);
+    const missing = [...this.#passed].filter((id) => !heard.has(id));
+    if (missing.length > MAX_LOOKUPS) await this.#begin(from, to);
+    else await this.#lookUp(missing);
     return [...this.#firsts].flatMap(([id, rows]) => heard.has(id) ? [] : rows);
   }
 
@@ -53,6 +48,8 @@ export class LaterSamples {
     this.#firsts.clear();
     this.#passed.clear();
     for (const row of await this.#read(from, until)) this.#add(row);
+    this.#from = from;
+    this.#until = until;
   }
 
   async #goOn(from: bigint, until: bigint): Promise<void> {
@@ -65,6 +62,8 @@ export class LaterSamples {
     for (const row of await this.#read(this.#until, until)) {
       if (!known.has(row.series_id)) this.#add(row);
     }
+    this.#from = from;
+    this.#until = until;
   }
 
   async #read(from: bigint, to: bigint): Promise<SampleRow[]> {

@@ -18,7 +18,7 @@ import {
   readWindowKeeper,
   type WindowKeeperRow,
 } from '../db/window_keepers.ts';
-import { insertWindows, type WindowRow } from '../db/windows.ts';
+import { insertWindows, type NewWindow } from '../db/windows.ts';
 import { encodeHex } from '../ledger/bytes.ts';
 import { encodeEntry } from '../ledger/entry.ts';
 import { leafHash } from '../ledger/merkle.ts';
@@ -136,7 +136,7 @@ class RevisionStep {
   async #append(
     tx: PoolClient,
     log: LockedLog,
-    { differences, positions }: { differences: readonly WindowDifference[]; positions: bigint[] },
+    { differences, positions }: { differences: readonly WindowDifference[]; positions: number[] },
   ): Promise<GuestWriting<StepOutcome>> {
     const { search } = this.#order;
     this.#checkStep(await lockWindowKeeper(tx, log.logId));
@@ -289,12 +289,12 @@ function quantityOf(
 function rowOf(
   { series, start, revision, after }: WindowDifference,
   { position, place }: { position: number; place: number },
-): WindowRow {
-  return { ...after, series_id: series.series_id, start, revision, position, place };
+): NewWindow {
+  return { series_id: series.series_id, start, revision, position, place, columns: after };
 }
 
-function causeOf(positions: readonly bigint[]): RevisionCause {
-  const leaves = positions.map((position) => leafOfPosition(Number(position)));
+function causeOf(positions: readonly number[]): RevisionCause {
+  const leaves = positions.map(leafOfPosition);
   return {
     reason: 'late_samples',
     samples: leaves.length,

@@ -112,13 +112,14 @@ class HourSeal {
   /** @returns its windows, null if it had been sealed before */
   async write(computer: HourComputer): Promise<number | null> {
     const { pool, signers, nowMs } = this.#deps;
-    const { input: { shard }, start, rules } = this.#order;
+    const { input, start, rules } = this.#order;
+    const { shard } = input;
     const keeper = await readWindowKeeper(pool, shard);
     if (keeper !== null && keeper.sealedUntil > start) return null;
     this.#checkStep(keeper);
     const last = await readLastSeal(pool, shard);
     const isContinued = last?.rules === rules.digest;
-    const hour = await computer.compute(start, { isContinued });
+    const hour = await computer.compute(start, { isContinued, isLast: this.#end >= input.to });
     const prepared = {
       hour,
       definitions: await definitionsOfSamples(pool, shard, {
@@ -158,12 +159,12 @@ class HourSeal {
     await insertWindows(
       tx,
       windows.map(({ series: { series_id }, columns }, place) => ({
-        ...columns,
         series_id,
         start,
         revision: 0,
         position,
         place,
+        columns,
       })),
     );
     await insertSeal(tx, {

@@ -15,7 +15,7 @@ interface BatchRow {
 export async function definitionsOfSamples(
   db: Queryable,
   logId: number,
-  { start, end, positions }: { start: string; end: string; positions: readonly bigint[] },
+  { start, end, positions }: { start: string; end: string; positions: readonly number[] },
 ): Promise<string[]> {
   if (positions.length === 0) return [];
   return await withDatabaseErrors('find the definitions of samples', async () => {
@@ -32,14 +32,15 @@ export async function definitionsOfSamples(
   });
 }
 
-function usedDigests(batches: readonly BatchRow[], positions: readonly bigint[]): Set<string> {
+function usedDigests(batches: readonly BatchRow[], positions: readonly number[]): Set<string> {
   const used = new Set<string>();
-  const ordered = positions.toSorted((a, b) => a < b ? -1 : a > b ? 1 : 0);
+  const ordered = positions.toSorted((a, b) => a - b);
   let next = 0;
-  for (const { position, samples, digest } of batches) {
-    while (next < ordered.length && (ordered[next] ?? 0n) < position) next += 1;
+  for (const { samples, digest, ...batch } of batches) {
+    const position = Number(batch.position);
+    while (next < ordered.length && (ordered[next] ?? 0) < position) next += 1;
     const first = ordered[next];
-    if (first !== undefined && first < position + BigInt(samples)) used.add(digest);
+    if (first !== undefined && first < position + samples) used.add(digest);
   }
   return used;
 }

@@ -16,7 +16,7 @@ export interface LateSample {
   series_id: number;
   /** Microseconds since 1970. */
   at: bigint;
-  position: bigint;
+  position: number;
 }
 
 /** The first samples of a series after the sealed hours. */
@@ -62,7 +62,8 @@ export async function lateSamples(db: Queryable, search: LeafSearch): Promise<La
                SELECT min(position) AS first, max(position + samples) AS after, min(min_ts) AS earliest
                FROM batches WHERE position >= $1 AND position < $2 AND min_ts <= $3
              )
-             SELECT s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.position
+             SELECT s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at,
+               s.position::float8 AS position
              FROM samples s
              WHERE s.position >= (SELECT first FROM b) AND s.position < (SELECT after FROM b)
                AND s.position >= $1 AND s.position < $2

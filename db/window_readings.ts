@@ -16,8 +16,8 @@ export interface SampleRow {
   at: bigint;
   volume: string;
   id: string;
-  position: bigint;
-  origin_id: bigint;
+  position: number;
+  origin_id: number;
   metadata_id: number;
 }
 
@@ -37,7 +37,7 @@ export interface ReadingSpan {
 export type ReadingsBySeries = Map<number, WindowReading[]>;
 
 const COLUMNS = `s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.volume, s.id,
-  s.position, s.origin_id, s.metadata_id`;
+  s.position::float8 AS position, s.origin_id::float8 AS origin_id, s.metadata_id`;
 const KNOWN = 's.position >= $1 AND s.position < $2';
 
 /** All samples of a span of time. */
@@ -174,7 +174,7 @@ export class ReadingMaker {
   async #endingEventTypes(
     db: Queryable,
     samples: readonly SampleRow[],
-  ): Promise<Map<bigint, string>> {
+  ): Promise<Map<number, string>> {
     if (samples.length === 0) return new Map();
     const rules = new Set(samples.map(({ series_id }) => this.#catalogue.get(series_id).rule));
     return await withDatabaseErrors('read what ended', async () => {
@@ -190,11 +190,11 @@ export class ReadingMaker {
         text: `SELECT origin_id, name FROM origins JOIN event_types USING (event_type_id)
                WHERE origin_id = ANY($1::bigint[]) AND event_type_id = ANY($2::int[])`,
         values: [
-          literal([...new Set(samples.map(({ origin_id }) => String(origin_id)))]),
+          literal([...new Set(samples.map(({ origin_id }) => origin_id))]),
           literal(ending.map(({ event_type_id }) => event_type_id)),
         ],
       });
-      return new Map(rows.map(({ origin_id, name }) => [origin_id, name]));
+      return new Map(rows.map(({ origin_id, name }) => [Number(origin_id), name]));
     });
   }
 

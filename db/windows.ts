@@ -9,8 +9,8 @@ import { withDatabaseErrors } from './errors.ts';
 import { literal } from './insert_batch.ts';
 import { WINDOW_COLUMNS, type WindowColumns } from './window_columns.ts';
 
-/** A window of a series as it is, or will be, stored. */
-export interface WindowRow extends WindowColumns {
+/** Which window it is. */
+interface WindowName {
   series_id: number;
   /** First instant of the hour. */
   start: string;
@@ -19,6 +19,13 @@ export interface WindowRow extends WindowColumns {
   position: number;
   /** Leaf index in the seal's tree, or index in the revision's list of changes. */
   place: number;
+}
+
+/** A window as it is stored. */
+export interface WindowRow extends WindowColumns, WindowName {}
+
+export interface NewWindow extends WindowName {
+  columns: WindowColumns;
 }
 
 /** A carry by the number of its series. */
@@ -68,12 +75,17 @@ const CARRY = `CASE WHEN w.count > 0 THEN w.last_at ELSE w.carry_at END AS at,
   CASE WHEN w.count > 0 THEN w.ended ELSE w.carry_ended END AS ended`;
 
 /** Writes windows by one statement, within the transaction that appends their entry. */
-export async function insertWindows(tx: PoolClient, rows: readonly WindowRow[]): Promise<void> {
+export async function insertWindows(tx: PoolClient, rows: readonly NewWindow[]): Promise<void> {
   if (rows.length === 0) return;
   await tx.query({
     name: 'insert_windows',
     text: INSERT_WINDOWS,
-    values: COLUMNS.map((column) => literal(rows.map((row) => itemOf(row[column])))),
+    values: [
+      ...NUMBERS.map((column) => literal(rows.map((row) => row[column]))),
+      ...WINDOW_COLUMNS.map((column) =>
+        literal(rows.map(({ columns }) => itemOf(columns[column])))
+      ),
+    ],
   });
 }
 
