@@ -44,22 +44,23 @@ export class DemoActors {
     }
   }
 
+  /** Only those that {@link DemoActors.holdKeepers} paused: an operator may have reasons to pause others. */
   async releaseKeepers(): Promise<void> {
-    await this.#tellKeepers('resume');
+    for (let shard = 0; shard < this.#shards; shard += 1) {
+      const { mode, reason } = await this.#status(shard);
+      if (mode === 'paused' && reason === WHY) await this.#keeper(shard).signal('resume');
+    }
   }
 
   /** Has them look for what is to be sealed and revised. */
   async look(): Promise<void> {
-    await this.#tellKeepers('look');
+    for (let shard = 0; shard < this.#shards; shard += 1) await this.#keeper(shard).signal('look');
   }
 
   /** How far the hours before `until` are sealed, in the logs that have samples. */
   async sealing(until: string): Promise<{ done: boolean; hours: number }> {
     const logs = await Promise.all(
-      Array.from({ length: this.#shards }, async (_, shard) => {
-        const keeper = this.#client.workflow.getHandle(windowKeeperId(shard));
-        return await keeper.query<KeeperStatus>('status');
-      }),
+      Array.from({ length: this.#shards }, async (_, shard) => await this.#status(shard)),
     );
     return {
       done: logs.every((status) => isSealed(status, until)),
@@ -72,10 +73,12 @@ export class DemoActors {
     await this.#client.schedule.getHandle(BILLING_RUN_ID).trigger(ScheduleOverlapPolicy.BUFFER_ONE);
   }
 
-  async #tellKeepers(signal: 'resume' | 'look'): Promise<void> {
-    for (let shard = 0; shard < this.#shards; shard += 1) {
-      await this.#client.workflow.getHandle(windowKeeperId(shard)).signal(signal);
-    }
+  async #status(shard: number): Promise<KeeperStatus> {
+    return await this.#keeper(shard).query<KeeperStatus>('status');
+  }
+
+  #keeper(shard: number) {
+    return this.#client.workflow.getHandle(windowKeeperId(shard));
   }
 }
 

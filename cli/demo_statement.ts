@@ -50,7 +50,6 @@ export interface DayStory {
 export async function liveThrough(day: DemoDay): Promise<DayStory> {
   const { nepho, actors, projectId } = day;
   const period = formatMillis(day.dayMs).slice(0, 10);
-  await actors.releaseKeepers();
   const sealedHours = await untilSealed(day);
   await actors.bill();
   const closed = async (number: number) => {

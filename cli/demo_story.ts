@@ -1,9 +1,64 @@
-import type { DayStory } from './demo_statement.ts';
+import type { IntakePublisher } from '../bus/publisher.ts';
+import type { NephoClient } from '../client/client.ts';
+import { assert } from '../meters/assert.ts';
+import type { DemoActors } from './demo_actors.ts';
+import { projectNames } from './demo_cloud.ts';
+import { DEMO_SEED, startOfYesterday, tellLate } from './demo_feed.ts';
+import { type DayStory, liveThrough } from './demo_statement.ts';
 import { formatFields } from './table.ts';
 import { shortTime } from './usage_range.ts';
 
+export interface StatementFigure {
+  /** In all logs, so far. */
+  sealed_hours: number;
+  /** Of yesterday, and the amendments to them. */
+  statements: number;
+  amendments: number;
+  /** Windows that were revised because of what came late. */
+  revisions: number;
+  statement_verified: boolean;
+}
+
+/** Yesterday, billed and amended: what became of the statement, and why one of its lines is as it is. */
+export async function tellYesterday(
+  { publisher, drained, ...parts }: {
+    nepho: NephoClient;
+    actors: DemoActors;
+    /** The public keys that are believed: of the key files here. */
+    vkeys: readonly string[];
+    publisher: Pick<IntakePublisher, 'publishAll'>;
+    /** Waits until all that was published is stored. */
+    drained: () => Promise<void>;
+    signal: AbortSignal;
+  },
+): Promise<{ figure: StatementFigure; text: string }> {
+  const [project] = projectNames(DEMO_SEED);
+  assert(project !== undefined, 'the demonstration cloud has projects');
+  const [projectId, name] = project;
+  const dayMs = startOfYesterday(Date.now());
+  const story = await liveThrough({
+    ...parts,
+    dayMs,
+    projectId,
+    tellLate: async () => {
+      const messageId = await tellLate(publisher, dayMs);
+      await drained();
+      return messageId;
+    },
+  });
+  const figure: StatementFigure = {
+    sealed_hours: story.sealedHours,
+    statements: story.statements,
+    amendments: story.amendments,
+    revisions: story.revisions,
+    // It throws for one that is not.
+    statement_verified: story.verified.ok,
+  };
+  return { figure, text: formatDay(story, name) };
+}
+
 /** What became of yesterday, for people. @param project name of the project that is looked at */
-export function formatDay(story: DayStory, project: string): string {
+function formatDay(story: DayStory, project: string): string {
   const { verified, line: { index, line, window }, sample: { sample, origin, log } } = story;
   const { statement, digest, size, origin: logName, signedBy } = verified;
   const { period, number } = statement;

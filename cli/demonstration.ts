@@ -9,24 +9,25 @@ import { createClient, type NephoClient } from '../client/client.ts';
 import { loadSigners } from '../ledger/key_file.ts';
 import { NephoError } from '../meters/errors.ts';
 import { createApiIntake } from './api_intake.ts';
-import { assert } from '../meters/assert.ts';
 import { DemoActors } from './demo_actors.ts';
 import { projectNames } from './demo_cloud.ts';
-import { DEMO_SEED, DemoFeed, startOfYesterday, tellLate } from './demo_feed.ts';
-import { liveThrough } from './demo_statement.ts';
-import { formatDay } from './demo_story.ts';
+import { DEMO_SEED, DemoFeed } from './demo_feed.ts';
+import { tellYesterday } from './demo_story.ts';
 import { homePaths } from './embedded_state.ts';
 import type { EmbeddedSystem } from './embedded.ts';
 import type { Settings } from './env.ts';
 import { formatReceipt, verifyOneReceipt } from './first_receipt.ts';
 import { busOptions } from './nats_settings.ts';
 import { withProgress } from './progress.ts';
+import { isThere } from './regular_file.ts';
 import { formatUsage, usageByProject } from './usage_table.ts';
 
 export interface PresentOptions {
   /** Return after the first figure, with it as a line of JSON. */
   once: boolean;
   demo: boolean;
+  /** Each day is a billing period, as the demonstration's own billing.yaml says. */
+  billsDays: boolean;
   /** Of the demonstration, that this start published. */
   notifications: number;
   /** Asks for the end. */
@@ -50,9 +51,7 @@ export async function present(
     const nepho = createClient({ url: system.url, token });
     const figure = await showFigures(nepho, { system, settings });
     if (options.demo && !figure.receipt_verified) throw noFigure();
-    const statement = options.demo
-      ? await showYesterday(nepho, { nats, system, settings, options })
-      : {};
+    const statement = await goOn(nepho, { nats, system, settings, options });
     if (options.once) {
       const { notifications } = options;
       process.stdout.write(`${JSON.stringify({ ...figure, notifications, ...statement })}\n`);
@@ -63,6 +62,40 @@ export async function present(
     else await new Promise((resolve) => options.signal.addEventListener('abort', resolve));
   } finally {
     await closeBus(nats);
+  }
+}
+
+/** Lets hours be sealed, which the feed of the demonstration has held up, and shows what comes of it. */
+async function goOn(
+  nepho: NephoClient,
+  { nats, system, settings, options }: {
+    nats: NatsConnection;
+    system: EmbeddedSystem;
+    settings: Settings;
+    options: PresentOptions;
+  },
+): Promise<object> {
+  const { demo, billsDays, signal } = options;
+  // An earlier start with the demonstration may have ended in the middle.
+  if (!demo && !await isThere(homePaths(settings.home).demo)) return {};
+  const { temporalAddress, state: { shards } } = system;
+  const actors = await DemoActors.connect({ ...settings, temporalAddress, shards });
+  try {
+    await actors.releaseKeepers();
+    // Periods of the user's own need not end yesterday.
+    if (!demo || !billsDays) return {};
+    const { figure, text } = await tellYesterday({
+      nepho,
+      actors,
+      vkeys: await verifierKeys(system, settings),
+      publisher: new IntakePublisher(nats, { shards }),
+      drained: () => drained(nats, system, signal),
+      signal,
+    });
+    process.stdout.write(text);
+    return { seconds_to_statement: secondsOfProcess(), ...figure };
+  } finally {
+    await actors.close();
   }
 }
 
@@ -128,63 +161,6 @@ async function showFigures(
     // It throws for one that is not.
     receipt_verified: receipt !== null,
   };
-}
-
-interface StatementFigure {
-  seconds_to_statement: number;
-  sealed_hours: number;
-  statements: number;
-  amendments: number;
-  /** Windows that were revised because of what came late. */
-  revisions: number;
-  statement_verified: boolean;
-}
-
-/** Yesterday, billed: the statement, and why one of its lines is as it is. */
-async function showYesterday(
-  nepho: NephoClient,
-  { nats, system, settings, options }: {
-    nats: NatsConnection;
-    system: EmbeddedSystem;
-    settings: Settings;
-    options: PresentOptions;
-  },
-): Promise<StatementFigure> {
-  const { signal } = options;
-  const { shards } = system.state;
-  const { temporalAddress } = system;
-  const actors = await DemoActors.connect({ ...settings, temporalAddress, shards });
-  const [project] = projectNames(DEMO_SEED);
-  assert(project !== undefined, 'the demonstration cloud has projects');
-  const [projectId, name] = project;
-  const dayMs = startOfYesterday(Date.now());
-  try {
-    const story = await liveThrough({
-      nepho,
-      actors,
-      dayMs,
-      projectId,
-      vkeys: await verifierKeys(system, settings),
-      tellLate: async () => {
-        const messageId = await tellLate(new IntakePublisher(nats, { shards }), dayMs);
-        await drained(nats, system, signal);
-        return messageId;
-      },
-      signal,
-    });
-    process.stdout.write(formatDay(story, name));
-    return {
-      seconds_to_statement: secondsOfProcess(),
-      sealed_hours: story.sealedHours,
-      statements: story.statements,
-      amendments: story.amendments,
-      revisions: story.revisions,
-      // It throws for one that is not.
-      statement_verified: story.verified.ok,
-    };
-  } finally {
-    await actors.close();
-  }
 }
 
 function secondsOfProcess(): number {

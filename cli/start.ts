@@ -50,21 +50,23 @@ async function start(options: Options): Promise<void> {
   let system: EmbeddedSystem | null = null;
   let notifications = 0;
   try {
+    const environment = options.demo ? await demoEnvironment(settings) : {};
     system = await startEmbedded(settings, {
       port: options.port ?? null,
       say: tell,
       signal: end.signal,
       onFailure,
+      environment,
       ...options.demo
         ? {
-          environment: await demoEnvironment(settings),
-          beforeWorker: async (intake) => {
-            notifications = (await feedDemo(settings, intake)).published;
+          beforeWorker: async (servers) => {
+            notifications = (await feedDemo(settings, servers)).published;
           },
         }
         : {},
     });
-    const shown = present(system, settings, { ...options, notifications, signal });
+    const billsDays = Object.hasOwn(environment, 'NEPHO_BILLING');
+    const shown = present(system, settings, { ...options, billsDays, notifications, signal });
     await Promise.race([shown, failing]);
   } catch (error) {
     // What breaks because we are told to end is no failure.
