@@ -1,5 +1,6 @@
 CREATE TABLE "archives" (
 	"name" text PRIMARY KEY NOT NULL,
+	"position" bigint NOT NULL,
 	"samples" bigint NOT NULL,
 	"bytes" bigint NOT NULL,
 	"digest" "bytea" NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE "archives" (
 --> statement-breakpoint
 CREATE TABLE "audit_findings" (
 	"finding_id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_findings_finding_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"key" "bytea" NOT NULL,
 	"check" text NOT NULL,
 	"subject" text NOT NULL,
 	"detail" text NOT NULL,
@@ -17,11 +19,13 @@ CREATE TABLE "audit_findings" (
 	"last_seen_at" timestamp with time zone NOT NULL,
 	"explained_at" timestamp with time zone,
 	"explained_by" text,
-	"explanation" text
+	"explanation" text,
+	CONSTRAINT "audit_findings_key_unique" UNIQUE("key")
 );
 --> statement-breakpoint
 CREATE TABLE "audit_runs" (
 	"audit_run_id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_runs_audit_run_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"seed" text,
 	"started_at" timestamp with time zone NOT NULL,
 	"ended_at" timestamp with time zone,
 	"checked" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -37,6 +41,24 @@ CREATE TABLE "workflow_histories" (
 	"compressed" "bytea" NOT NULL,
 	"position" bigint NOT NULL,
 	"exported_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "billing_marks" (
+	"log_id" smallint PRIMARY KEY NOT NULL,
+	"scanned_to" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "billing_periods" (
+	"project_id" text NOT NULL,
+	"period" text NOT NULL,
+	"start" timestamp with time zone NOT NULL,
+	"end" timestamp with time zone NOT NULL,
+	"zone" text NOT NULL,
+	"group_by" text NOT NULL,
+	"meters" text[] NOT NULL,
+	"opened_at" timestamp with time zone NOT NULL,
+	"wanted" text,
+	CONSTRAINT "billing_periods_project_id_period_pk" PRIMARY KEY("project_id","period")
 );
 --> statement-breakpoint
 CREATE TABLE "statement_lines" (
@@ -60,6 +82,7 @@ CREATE TABLE "statements" (
 	"zone" text NOT NULL,
 	"document" text NOT NULL,
 	"digest" "bytea" NOT NULL,
+	"signature" text NOT NULL,
 	"position" bigint NOT NULL,
 	"lines" integer NOT NULL,
 	"closed_at" timestamp with time zone NOT NULL,
@@ -180,11 +203,15 @@ CREATE TABLE "windows" (
 	"ended" boolean NOT NULL,
 	"carry_at" timestamp with time zone,
 	"carry_volume" numeric,
+	"carry_ended" boolean,
 	CONSTRAINT "windows_series_id_start_revision_pk" PRIMARY KEY("series_id","start","revision")
 );
 --> statement-breakpoint
-CREATE INDEX "audit_findings_open" ON "audit_findings" USING btree ("check","subject") WHERE explained_at IS NULL;--> statement-breakpoint
+CREATE INDEX "audit_findings_open" ON "audit_findings" USING btree ("finding_id") WHERE explained_at IS NULL;--> statement-breakpoint
 CREATE INDEX "workflow_histories_workflow" ON "workflow_histories" USING btree ("workflow_id");--> statement-breakpoint
+CREATE INDEX "billing_periods_start" ON "billing_periods" USING btree ("project_id","start");--> statement-breakpoint
+CREATE INDEX "billing_periods_end" ON "billing_periods" USING btree ("end");--> statement-breakpoint
+CREATE INDEX "billing_periods_wanted" ON "billing_periods" USING btree ("project_id","period") WHERE wanted IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "statement_lines_resource" ON "statement_lines" USING btree ("resource_id","meter");--> statement-breakpoint
 CREATE INDEX "statements_position" ON "statements" USING btree ("position");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_statement" ON "webhook_deliveries" USING btree ("project_id","period","number");--> statement-breakpoint
@@ -194,7 +221,8 @@ CREATE INDEX "window_rollups_revised" ON "window_rollups" USING btree ("span","s
 CREATE INDEX "windows_start" ON "windows" USING btree ("start","series_id");--> statement-breakpoint
 CREATE INDEX "windows_position" ON "windows" USING brin ("position");--> statement-breakpoint
 CREATE INDEX "windows_revised" ON "windows" USING btree ("start","series_id") WHERE revision > 0;--> statement-breakpoint
--- A row that every round updates: room on the page keeps the updates off the indexes.
+CREATE INDEX "checkpoints_signed_at" ON "checkpoints" USING btree ("log_id","signed_at");--> statement-breakpoint
+-- From here on by hand. A row that every round updates: room on the page keeps the updates off the indexes.
 ALTER TABLE "window_keepers" SET (fillfactor = 20);--> statement-breakpoint
 -- Compressed already.
 ALTER TABLE "workflow_histories" ALTER COLUMN "compressed" SET STORAGE EXTERNAL;

@@ -231,7 +231,12 @@ describe('attemptWebhook', { skip: windowSkipReason() }, () => {
     assert.equal((await attempt('taken')).status, 'delivered');
     const outcomes = await Promise.all(hanging);
     assert.deepEqual([...new Set(outcomes.map(({ failure }) => failure))], ['timeout']);
-    assert.deepEqual(outcomes.map(({ attempt }) => attempt).sort(), [1, 2, 3, 4]);
+    assert.deepEqual(outcomes.map(({ attempt }) => attempt).toSorted((a, b) => a - b), [
+      1,
+      2,
+      3,
+      4,
+    ]);
   });
 
   test('an endpoint that billing.yaml names no more is on record as such', async () => {

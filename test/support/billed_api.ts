@@ -122,6 +122,8 @@ async function closeOne(
   };
   const run = { workflowId: `billing-${projectId}-${period}`, runId: `run-${order.number}` };
   const closed = await closeStatement(deps, order, { expected: null, run, progress: () => {} });
-  const { attemptWebhook } = createWebhookActivities(deps);
-  for (const delivery_id of closed?.deliveries ?? []) await attemptWebhook({ delivery_id });
+  const webhooks = createWebhookActivities(deps);
+  for (const delivery_id of closed?.deliveries ?? []) {
+    await webhooks.attemptWebhook({ delivery_id });
+  }
 }

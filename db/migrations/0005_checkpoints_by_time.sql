@@ -1,1 +1,0 @@
-CREATE INDEX "checkpoints_signed_at" ON "checkpoints" USING btree ("log_id","signed_at");

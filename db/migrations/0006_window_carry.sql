@@ -1,1 +1,0 @@
-ALTER TABLE "windows" ADD COLUMN "carry_ended" boolean;
