@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { LogSizes } from '../db/as_of.ts';
 import type { SampleFilters } from '../db/sample_filters.ts';
 import type { JsonValue } from '../meters/json.ts';
+import { asOfInput } from './as_of_schema.ts';
 import { apiError } from './errors.ts';
 import { idInput, nameInput, timeInput } from './wire_schema.ts';
 
@@ -30,13 +32,17 @@ export const sampleFilterInput = {
     (filters) => Object.keys(filters).length <= MAX_METADATA_FILTERS,
     `Give at most ${MAX_METADATA_FILTERS} paths`,
   ).optional(),
+  as_of: asOfInput.optional(),
 };
 
 const filterSchema = z.object(sampleFilterInput);
 export type SampleFilterInput = z.output<typeof filterSchema>;
 
-/** @throws {NephoError} `range_invalid` */
-export function sampleFilters(input: SampleFilterInput): SampleFilters {
+/**
+ * @param known what `as_of` resolved to
+ * @throws {NephoError} `range_invalid`
+ */
+export function sampleFilters(input: SampleFilterInput, known: LogSizes): SampleFilters {
   if (input.from !== undefined && input.to !== undefined && input.from >= input.to) {
     throw apiError(
       'range_invalid',
@@ -52,11 +58,12 @@ export function sampleFilters(input: SampleFilterInput): SampleFilters {
     from: input.from,
     to: input.to,
     metadata: input.metadata,
+    known,
   };
 }
 
 /** The filters as what a cursor is bound to. */
 export function filtersOf(input: SampleFilterInput): Record<string, JsonValue | undefined> {
-  const { meter, resource_id, project_id, user_id, source, from, to, metadata } = input;
-  return { meter, resource_id, project_id, user_id, source, from, to, metadata };
+  const { meter, resource_id, project_id, user_id, source, from, to, metadata, as_of } = input;
+  return { meter, resource_id, project_id, user_id, source, from, to, metadata, as_of };
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { asOfInput, type AsOfOption, withAsOf } from './as_of_option.ts';
 import { connect } from './connection.ts';
 import { collectRows, type ListOptions, moreLine, withPaging } from './list_options.ts';
 import { printResult } from './output.ts';
 import { formatTable } from './table.ts';
 
-interface Options extends ListOptions {
+interface Options extends ListOptions, AsOfOption {
   project?: string;
   user?: string;
   source?: string;
@@ -18,13 +19,14 @@ export function register(program: Command): void {
     .option('--project <id>', 'of one project')
     .option('--user <id>', 'of one user')
     .option('--source <name>', 'of one source');
-  withPaging(command).action(listResources);
+  withPaging(withAsOf(command)).action(listResources);
 }
 
 async function listResources(options: Options): Promise<void> {
   const connection = await connect();
   const { meter, project, user, source } = options;
   const filters = {
+    ...asOfInput(options),
     ...meter === undefined ? {} : { meter },
     ...project === undefined ? {} : { project_id: project },
     ...user === undefined ? {} : { user_id: user },

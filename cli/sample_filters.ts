@@ -1,12 +1,21 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { NephoInputs } from '../client/client.ts';
+import { asOfInput, type AsOfOption, withAsOf } from './as_of_option.ts';
 
 type SampleFilters = Pick<
   NonNullable<NephoInputs['samples']['list']>,
-  'meter' | 'resource_id' | 'project_id' | 'user_id' | 'source' | 'from' | 'to' | 'metadata'
+  | 'meter'
+  | 'resource_id'
+  | 'project_id'
+  | 'user_id'
+  | 'source'
+  | 'from'
+  | 'to'
+  | 'metadata'
+  | 'as_of'
 >;
 
-export interface FilterOptions {
+export interface FilterOptions extends AsOfOption {
   meter?: string;
   resource?: string;
   project?: string;
@@ -30,7 +39,7 @@ export function withSampleFilters(command: Command): Command {
 
 /** Adds those of them that do not look into single samples. */
 export function withSeriesFilters(command: Command): Command {
-  return command
+  return withAsOf(command)
     .option('-m, --meter <name>', 'of one meter')
     .option('--resource <id>', 'of one resource')
     .option('--project <id>', 'of one project')
@@ -52,6 +61,7 @@ export function filtersOf(options: FilterOptions): SampleFilters {
     ...from === undefined ? {} : { from },
     ...to === undefined ? {} : { to },
     ...Object.keys(metadata).length === 0 ? {} : { metadata },
+    ...asOfInput(options),
   };
 }
 

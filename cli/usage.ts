@@ -2,18 +2,19 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { NephoInputs, NephoOutputs } from '../client/client.ts';
 import { NephoError } from '../meters/errors.ts';
 import { CALENDAR_UNITS, type CalendarUnit } from '../meters/zone.ts';
+import { asOfInput, type AsOfOption, asOfText, withAsOf } from './as_of_option.ts';
 import { connect } from './connection.ts';
 import { collectRows, type ListOptions, moreLine, withPaging } from './list_options.ts';
 import { printResult, writeWarning } from './output.ts';
 import { type Column, formatTable } from './table.ts';
 import { exportUsage, type UsageFile } from './usage_download.ts';
-import { asOfOf, asOfText, rangeOf, shortTime } from './usage_range.ts';
+import { rangeOf, shortTime } from './usage_range.ts';
 
 type Query = NephoInputs['usage']['query'];
 type Answer = NephoOutputs['usage']['query'];
 type Row = Answer['usage'][number];
 
-interface Options extends ListOptions {
+interface Options extends ListOptions, AsOfOption {
   from?: string;
   to?: string;
   zone: string;
@@ -24,7 +25,6 @@ interface Options extends ListOptions {
   user?: string;
   source?: string;
   fill?: true;
-  asOf?: Query['as_of'];
   csv?: true;
   jsonl?: true;
   focus?: true;
@@ -58,13 +58,10 @@ export function register(program: Command): void {
     .option('--user <id>', 'of one user')
     .option('--source <name>', 'of one source')
     .option('--fill', 'rows of zeros for the spans in which nothing was')
-    .addOption(
-      new Option('--as-of <instant|checkpoints>', 'what was known then').argParser(asOfOf),
-    )
     .option('--csv', 'all rows as CSV, streamed')
     .option('--jsonl', 'all rows as JSON lines, streamed')
     .option('--focus', 'all of it by resource and day in columns of FOCUS, as CSV without prices');
-  withPaging(command).action(showUsage);
+  withPaging(withAsOf(command)).action(showUsage);
 }
 
 async function showUsage(meters: string[], options: Options): Promise<void> {
@@ -111,7 +108,7 @@ function fileOf({ csv, jsonl, focus, groupBy, fill }: Options): UsageFile | null
 }
 
 function queryOf(meters: readonly string[], options: Options): Query {
-  const { zone, every, groupBy, project, resource, user, source, fill, asOf } = options;
+  const { zone, every, groupBy, project, resource, user, source, fill } = options;
   return {
     meters: [...meters],
     ...rangeOf(options, Date.now()),
@@ -123,7 +120,7 @@ function queryOf(meters: readonly string[], options: Options): Query {
     ...user === undefined ? {} : { user_id: user },
     ...source === undefined ? {} : { source },
     ...fill === undefined ? {} : { fill: 'zero' },
-    ...asOf === undefined ? {} : { as_of: asOf },
+    ...asOfInput(options),
   };
 }
 

@@ -1,14 +1,9 @@
-/** The range and the state of knowledge that a question about usage names on the command line. */
-import { InvalidArgumentError } from 'commander';
+/** The range that a question about usage names on the command line. */
 import { formatMicros, parseTimestamp, toMicros } from '../meters/timestamp.ts';
 import { isKnownZone, localTimeOf, startOfDate } from '../meters/zone.ts';
 import { NephoError } from '../meters/errors.ts';
-import type { NephoInputs } from '../client/client.ts';
-
-type AsOf = NonNullable<NephoInputs['usage']['query']['as_of']>;
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
-const CHECKPOINT = /^([^@,\s]+)@([1-9]\d{0,12})$/;
 
 export interface RangeOptions {
   from?: string;
@@ -49,35 +44,7 @@ function instantOf(text: string, zone: string): string {
   return formatMicros(startOfDate(zone, Number(year), Number(month), Number(day)));
 }
 
-/** An instant, or checkpoints as `nepho.example/log/0@1234` with commas. */
-export function asOfOf(text: string): AsOf {
-  if (!text.includes('@')) {
-    try {
-      return { instant: parseTimestamp(text) };
-    } catch {
-      throw refused(text);
-    }
-  }
-  const checkpoints = text.split(',').map((part) => {
-    const [, origin, size] = CHECKPOINT.exec(part.trim()) ?? [];
-    if (origin === undefined) throw refused(part);
-    return { origin, size: Number(size) };
-  });
-  return { checkpoints };
-}
-
-/** The checkpoints of an answer as `--as-of` takes them. */
-export function asOfText(checkpoints: readonly { origin: string; size: number }[]): string {
-  return checkpoints.map(({ origin, size }) => `${origin}@${size}`).join(',');
-}
-
 /** A canonical time as people read it: without a fraction of zero. */
 export function shortTime(canonical: string): string {
   return toMicros(canonical) % 1_000_000n === 0n ? `${canonical.slice(0, 19)}Z` : canonical;
-}
-
-function refused(text: string): InvalidArgumentError {
-  return new InvalidArgumentError(
-    `'${text}' is neither a time nor checkpoints as nepho.example/log/0@1234,nepho.example/log/1@567.`,
-  );
 }

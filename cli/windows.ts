@@ -1,6 +1,7 @@
-import { type Command, Option } from 'commander';
-import type { NephoInputs, NephoOutputs } from '../client/client.ts';
+import type { Command } from 'commander';
+import type { NephoOutputs } from '../client/client.ts';
 import { parseTimestamp } from '../meters/timestamp.ts';
+import { asOfInput, type AsOfOption, withAsOf } from './as_of_option.ts';
 import { connect } from './connection.ts';
 import { verifyFile, type VerifyFileOptions } from './evidence.ts';
 import {
@@ -15,14 +16,9 @@ import { type FilterOptions, filtersOf, withSeriesFilters } from './sample_filte
 import { saveEvidence } from './save_evidence.ts';
 import { formatFields, formatTable } from './table.ts';
 import { withVkey } from './trusted_keys.ts';
-import { asOfOf, shortTime } from './usage_range.ts';
+import { shortTime } from './usage_range.ts';
 
-type AsOf = NonNullable<NephoInputs['windows']['list']['as_of']>;
 export type Window = NephoOutputs['windows']['list']['windows'][number];
-
-interface AsOfOption {
-  asOf?: AsOf;
-}
 
 interface ShowOptions extends JsonOption, AsOfOption {
   output?: string;
@@ -31,9 +27,9 @@ interface ShowOptions extends JsonOption, AsOfOption {
 
 export function register(program: Command): void {
   const windows = program.command('windows').description('look at sealed hours, and verify them');
-  withPaging(withAsOf(withSeriesFilters(
+  withPaging(withSeriesFilters(
     windows.command('list').description('list the windows in force, the oldest first'),
-  ))).action(list);
+  )).action(list);
   withJson(withAsOf(
     windows.command('show')
       .argument('<series>', 'key of the series, as the list has it')
@@ -56,7 +52,7 @@ export function register(program: Command): void {
 
 async function list(options: ListOptions & FilterOptions & AsOfOption): Promise<void> {
   const connection = await connect();
-  const filters = { ...filtersOf(options), ...asOfInput(options) };
+  const filters = filtersOf(options);
   const { rows, next_cursor } = await collectRows(options, async (page) => {
     const answer = await connection.call((nepho) =>
       nepho.windows.list.query({ ...filters, ...page })
@@ -147,14 +143,4 @@ function flagsOf(window: Window): string {
     ...window.expired ? ['expired'] : [],
     ...window.ended ? ['ended'] : [],
   ].join(' ');
-}
-
-function withAsOf(command: Command): Command {
-  return command.addOption(
-    new Option('--as-of <instant|checkpoints>', 'what was known then').argParser(asOfOf),
-  );
-}
-
-function asOfInput({ asOf }: AsOfOption): { as_of?: AsOf } {
-  return asOf === undefined ? {} : { as_of: asOf };
 }

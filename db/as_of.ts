@@ -1,6 +1,7 @@
 import { positionOf } from '../ledger/position.ts';
 import { NephoError } from '../meters/errors.ts';
 import type { Queryable } from './client.ts';
+import type { Conditions } from './conditions.ts';
 import { withDatabaseErrors } from './errors.ts';
 
 /** When a question is to be answered for: an instant, or the very checkpoints that an answer named. */
@@ -29,6 +30,17 @@ export interface LogSize extends CheckpointName {
  * the same sizes always give the same answer.
  */
 export type LogSizes = readonly LogSize[];
+
+/**
+ * Asks that the leaf of `column`, a place, was known. By an array over the log ids, since there may be
+ * thousands of logs; of one that had not begun it has none, and nothing is known.
+ */
+export function addKnownCondition(where: Conditions, column: string, sizes: LogSizes): void {
+  const before: (number | null)[] = [];
+  for (const size of sizes) before[size.logId] = knownBefore(size);
+  const array = where.bind(Array.from(before, (place) => place ?? null));
+  where.add(`${column} < (${array}::bigint[])[(${column} >> 40)::int + 1]`);
+}
 
 /** Place of the first leaf that is not known: positions of the log below it are. */
 export function knownBefore({ logId, size }: Pick<LogSize, 'logId' | 'size'>): number {

@@ -10,7 +10,12 @@ import {
   type PageRequest,
 } from './cursor.ts';
 import { withDatabaseErrors } from './errors.ts';
-import { addSeriesConditions, addTimeConditions, type SampleFilters } from './sample_filters.ts';
+import {
+  addKnown,
+  addSeriesConditions,
+  addTimeConditions,
+  type SampleFilters,
+} from './sample_filters.ts';
 import type { Scope } from './scope.ts';
 
 /** A resource that has samples. Project, user, source and metadata are those of its last sample. */
@@ -96,6 +101,8 @@ async function describe(
   series.add(`r.resource_id = ANY(${series.bind([...ids])})`);
   const time = new Conditions(series.values);
   addTimeConditions(time, filters);
+  const known = new Conditions(series.values);
+  addKnown(known, filters);
   const { rows } = await db.query<ResourceRow>(
     `WITH chosen AS MATERIALIZED (SELECT r.* FROM series r WHERE ${series.sql}),
      spans AS (
@@ -115,7 +122,7 @@ async function describe(
      CROSS JOIN LATERAL (
        SELECT r.project_id, r.user_id, r.source, s.metadata_id
        FROM chosen r JOIN samples s USING (series_id)
-       WHERE r.resource_id = p.resource_id AND s.ts = p.last
+       WHERE r.resource_id = p.resource_id AND s.ts = p.last AND ${known.sql}
        ORDER BY s.position DESC LIMIT 1
      ) l
      JOIN metadata m USING (metadata_id)

@@ -1,5 +1,6 @@
 import { NephoError } from '../meters/errors.ts';
 import { isCanonicalTimestamp } from '../meters/timestamp.ts';
+import { addKnownCondition, type LogSizes } from './as_of.ts';
 import type { Conditions } from './conditions.ts';
 import type { Scope } from './scope.ts';
 
@@ -21,6 +22,8 @@ export interface SampleFilters {
    * key `flavor.name`. With a list, any of its values.
    */
   metadata?: Readonly<Record<string, MetadataScalar | readonly MetadataScalar[]>> | undefined;
+  /** Only what was known then; everything unless given. */
+  known?: LogSizes | undefined;
 }
 
 /** Adds what `filters` and `scope` ask of the table `series`, known as `r`. */
@@ -37,11 +40,17 @@ export function addSeriesConditions(
   where.equal('r.source', filters.source);
 }
 
-/** Adds `from` and `to` on `samples`, known as `s`. @throws {NephoError} `timestamp_invalid` */
+/** Adds `from`, `to` and `known` on `samples`, known as `s`. @throws {NephoError} `timestamp_invalid` */
 export function addTimeConditions(where: Conditions, filters: SampleFilters): void {
   checkSpan(filters);
   if (filters.from !== undefined) where.add(`s.ts >= ${where.bind(filters.from)}`);
   if (filters.to !== undefined) where.add(`s.ts < ${where.bind(filters.to)}`);
+  addKnown(where, filters);
+}
+
+/** Adds `known` alone. */
+export function addKnown(where: Conditions, { known }: SampleFilters): void {
+  if (known !== undefined) addKnownCondition(where, 's.position', known);
 }
 
 /** True if {@link addMetadataConditions} needs the table `metadata`, known as `m`. */

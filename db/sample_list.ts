@@ -12,6 +12,7 @@ import {
 } from './cursor.ts';
 import { withDatabaseErrors } from './errors.ts';
 import {
+  addKnown,
   addMetadataConditions,
   addSeriesConditions,
   checkSpan,
@@ -199,6 +200,7 @@ async function readPage(
 ): Promise<SampleRow[]> {
   addSeriesConditions(where, scope, filters);
   addMetadataConditions(where, filters);
+  addKnown(where, filters);
   const metadata = hasMetadataFilter(filters) ? 'JOIN metadata m USING (metadata_id)' : '';
   const page = `
     SELECT s.* FROM samples s JOIN series r USING (series_id) ${metadata}

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { readKnownEntry } from '../ledger/entry.ts';
 import type { CoveredLog } from '../ledger/statement_entry.ts';
 import type { StatementLine } from '../ledger/statement_document.ts';
+import { addKnownCondition, type LogSizes } from './as_of.ts';
 import type { Queryable } from './client.ts';
 import { Conditions } from './conditions.ts';
 import {
@@ -129,6 +130,8 @@ export interface StatementFilters {
   /** Of periods that end after this time, and begin before that one; canonical timestamps. */
   from?: string | undefined;
   to?: string | undefined;
+  /** Only statements that were closed then; all unless given. */
+  known?: LogSizes | undefined;
 }
 
 /** The period that ended last first, its amendments from the last. @throws as `listGaps` */
@@ -143,6 +146,7 @@ export async function listStatements(
   const where = statementConditions(scope, filters);
   if (filters.from !== undefined) where.add(`"end" > ${where.bind(filters.from)}`);
   if (filters.to !== undefined) where.add(`start < ${where.bind(filters.to)}`);
+  if (filters.known !== undefined) addKnownCondition(where, 'position', filters.known);
   if (after !== null) {
     const [end, project, period, number] = after.map((part) => where.bind(part));
     where.add(

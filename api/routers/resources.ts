@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { resolveAsOf } from '../../db/as_of.ts';
 import { listResources, type Resource } from '../../db/resources.ts';
+import { checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { filtersOf, sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
@@ -32,22 +34,28 @@ const { metadata: _, ...filterInput } = sampleFilterInput;
 export const resourcesRouter = router({
   list: tenantProcedure
     .input(z.object({ ...filterInput, ...pageInput }))
-    .output(z.object({ resources: z.array(resourceOutput), next_cursor: nextCursorOutput }))
+    .output(z.object({
+      resources: z.array(resourceOutput),
+      next_cursor: nextCursorOutput,
+      checkpoints: checkpointsOutput,
+    }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const { limit, cursor, ...filters } = input;
       const query = {
         procedure: 'resources.list',
         filters: { ...filtersOf(filters), viewer: viewerOf(principal) },
       };
+      const sizes = await resolveAsOf(deps.db.pool, filters.as_of);
       const page = await listResources(
         deps.db.pool,
         scopeOf(principal),
-        sampleFilters(filters),
+        sampleFilters(filters, sizes),
         { limit, cursor: openCursor(query, cursor) },
       );
       return {
         resources: page.rows.map(wireResource),
         next_cursor: bindCursor(query, page.nextCursor),
+        checkpoints: wireCheckpoints(sizes),
       };
     }),
 

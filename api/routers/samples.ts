@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { resolveAsOf } from '../../db/as_of.ts';
 import { readOrigin } from '../../db/origins.ts';
 import { listSamples } from '../../db/sample_list.ts';
 import { getSample } from '../../db/samples.ts';
 import { assert } from '../../meters/assert.ts';
+import { checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { filtersOf, sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
@@ -54,22 +56,28 @@ export const samplesRouter = router({
       order: z.enum(['newest', 'oldest']).default('newest'),
       ...pageInput,
     }))
-    .output(z.object({ samples: z.array(sampleOutput), next_cursor: nextCursorOutput }))
+    .output(z.object({
+      samples: z.array(sampleOutput),
+      next_cursor: nextCursorOutput,
+      checkpoints: checkpointsOutput,
+    }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const { order, limit } = input;
       const query = {
         procedure: 'samples.list',
         filters: { ...filtersOf(input), order, viewer: viewerOf(principal) },
       };
+      const sizes = await resolveAsOf(deps.db.pool, input.as_of);
       const page = await listSamples(
         deps.db.pool,
         scopeOf(principal),
-        sampleFilters(input),
+        sampleFilters(input, sizes),
         { order, limit, cursor: openCursor(query, input.cursor) },
       );
       return {
         samples: page.rows.map(({ sample }) => sample),
         next_cursor: bindCursor(query, page.nextCursor),
+        checkpoints: wireCheckpoints(sizes),
       };
     }),
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { resolveAsOf } from '../../db/as_of.ts';
 import { type BillingPeriod, currentPeriod, readBillingPeriod } from '../../db/billing_periods.ts';
 import { type LinePosition, lineWindowsOf } from '../../db/period_windows.ts';
 import { periodTotals } from '../../db/period_totals.ts';
@@ -12,6 +13,7 @@ import { attemptsOf, deliveriesOf } from '../../db/webhooks.ts';
 import { parseStatement } from '../../ledger/statement_document.ts';
 import { encodeWindow } from '../../ledger/window_record.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
+import { asOfInput, checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import type { ApiDeps } from '../deps.ts';
 import { apiError } from '../errors.ts';
 import { FINAL_STATEMENTS } from '../event_kinds.ts';
@@ -61,28 +63,35 @@ export const statementsRouter = router({
       /** Of periods that touch this span. */
       from: timeInput.optional(),
       to: timeInput.optional(),
+      as_of: asOfInput.optional(),
       ...pageInput,
     }))
-    .output(z.object({ statements: z.array(statementHeadOutput), next_cursor: nextCursorOutput }))
+    .output(z.object({
+      statements: z.array(statementHeadOutput),
+      next_cursor: nextCursorOutput,
+      checkpoints: checkpointsOutput,
+    }))
     .query(async ({ ctx: { deps, principal }, input }) => {
-      const { limit, cursor, project_id, ...filters } = input;
+      const { limit, cursor, project_id, as_of, ...filters } = input;
       const { from, to } = filters;
       if (from !== undefined && to !== undefined && from >= to) {
         throw apiError('range_invalid', `Cannot list statements from ${from} to ${to}`);
       }
       const query = {
         procedure: 'statements.list',
-        filters: { ...filters, project_id, viewer: viewerOf(principal) },
+        filters: { ...filters, as_of, project_id, viewer: viewerOf(principal) },
       };
+      const known = await resolveAsOf(deps.db.pool, as_of);
       const page = await listStatements(
         deps.db.pool,
         scopeOf(principal),
-        { ...filters, projectId: project_id },
+        { ...filters, projectId: project_id, known },
         { limit, cursor: openCursor(query, cursor) },
       );
       return {
         statements: page.rows.map(wireStatementHead),
         next_cursor: bindCursor(query, page.nextCursor),
+        checkpoints: wireCheckpoints(known),
       };
     }),
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { resolveAsOf } from '../../db/as_of.ts';
 import { statistics, STATISTICS_GROUPS } from '../../db/statistics.ts';
+import { checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
 import { scopeOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
@@ -35,9 +37,11 @@ export const statisticsRouter = router({
       /** Without it there is one period, from the first sample to the last. */
       period_seconds: z.int().min(1).max(100 * 366 * 86_400).optional(),
     }))
-    .output(z.object({ statistics: z.array(statisticsOutput) }))
+    .output(z.object({ statistics: z.array(statisticsOutput), checkpoints: checkpointsOutput }))
     .query(async ({ ctx: { deps, principal }, input }) => {
-      const rows = await statistics(deps.db.pool, scopeOf(principal), sampleFilters(input), {
+      const sizes = await resolveAsOf(deps.db.pool, input.as_of);
+      const filters = sampleFilters(input, sizes);
+      const rows = await statistics(deps.db.pool, scopeOf(principal), filters, {
         groupBy: input.group_by,
         periodSeconds: input.period_seconds,
       });
@@ -57,6 +61,7 @@ export const statisticsRouter = router({
           period_start: row.periodStart,
           period_end: row.periodEnd,
         })),
+        checkpoints: wireCheckpoints(sizes),
       };
     }),
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { resolveAsOf } from '../../db/as_of.ts';
 import { inTransaction } from '../../db/client.ts';
 import { listMeters } from '../../db/meters.ts';
 import { listResources } from '../../db/resources.ts';
@@ -54,6 +55,31 @@ export function readSuite(suite: LogSuite): void {
       ),
       PROPERTY,
     );
+  });
+
+  test('samples, statistics and resources are what was known at each checkpoint, and no more', async () => {
+    const db = suite.db.pool;
+    const { rows: everything } = await listSamples(db, 'all', {}, { limit: 1_000 });
+    const signed = await db.query<{ origin: string; size: bigint }>(
+      'SELECT origin, c.size FROM checkpoints c JOIN logs USING (log_id) ORDER BY c.size',
+    );
+    assert.ok(signed.rows.length > 5);
+    for (const { origin, size } of signed.rows) {
+      const known = await resolveAsOf(db, { checkpoints: [{ origin, size: Number(size) }] });
+      const then = everything.filter(({ leafIndex }) => leafIndex < Number(size));
+      const listed = await listSamples(db, 'all', { known }, { limit: 1_000 });
+      assert.deepEqual(listed.rows, then);
+      const counted = await statistics(db, 'all', { known }, { groupBy: ['meter'] });
+      assert.equal(counted.reduce((sum, { count }) => sum + count, 0), then.length);
+      for (const one of (await listResources(db, 'all', { known }, { limit: 1_000 })).rows) {
+        const times = then.map(({ sample }) => sample)
+          .filter(({ resource_id }) => resource_id === one.resourceId)
+          .map(({ timestamp }) => timestamp).toSorted();
+        assert.deepEqual([one.firstTimestamp, one.lastTimestamp], [times[0], times.at(-1)]);
+      }
+    }
+    const nothing = await listSamples(db, 'all', { known: [] }, { limit: 1 });
+    assert.deepEqual(nothing.rows, []);
   });
 
   test('listLogSamples follows the log and resumes without loss or repetition', async () => {

@@ -21,7 +21,10 @@ export type SampleIsWireForm = Holds<
   Equal<Omit<SampleOutput, 'metadata'>, Omit<Sample, 'metadata'>>
 >;
 export type ListHoldsSamples = Holds<
-  Equal<NephoOutputs['samples']['list'], { samples: SampleOutput[]; next_cursor: string | null }>
+  Equal<
+    Omit<NephoOutputs['samples']['list'], 'checkpoints'>,
+    { samples: SampleOutput[]; next_cursor: string | null }
+  >
 >;
 export type TimesAndQuantitiesAreTexts = Holds<
   Equal<

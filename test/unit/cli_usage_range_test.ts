@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { usageGroups } from '../../cli/usage.ts';
-import { asOfOf, asOfText, rangeOf, shortTime } from '../../cli/usage_range.ts';
+import { asOfOf, asOfText } from '../../cli/as_of_option.ts';
+import { rangeOf, shortTime } from '../../cli/usage_range.ts';
 
 const NOW = Date.UTC(2026, 9, 7, 10, 30);
 
