@@ -13,7 +13,7 @@ import type { SealedLog } from './sealed_until.ts';
 import type { Span } from '../meters/zone.ts';
 import { addUsageConditions, type UsageFilters } from './usage_series.ts';
 import { hourOf } from './window_columns.ts';
-import { ReadingMaker, type SampleRow } from './window_readings.ts';
+import { ReadingMaker, SAMPLE_COLUMNS, type SampleRow } from './window_readings.ts';
 import { SeriesCatalogue, type WindowSeries } from './window_series.ts';
 
 /** Samples, and series times spans, that one question may read outside of sealed windows. */
@@ -117,9 +117,6 @@ async function seriesOf(db: Queryable, request: OpenRequest): Promise<number[]> 
   );
   return rows.map(({ series_id }) => series_id);
 }
-
-const SAMPLE_COLUMNS = `s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.volume,
-  s.id, s.position, s.origin_id, s.metadata_id`;
 
 async function samplesOf(
   db: Queryable,

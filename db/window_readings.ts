@@ -36,7 +36,9 @@ export interface ReadingSpan {
 /** Readings by the number of their series, in no order. */
 export type ReadingsBySeries = Map<number, WindowReading[]>;
 
-const COLUMNS = `s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.volume, s.id,
+/** The columns of a {@link SampleRow}, of `samples` known as `s`. */
+export const SAMPLE_COLUMNS =
+  `s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.volume, s.id,
   s.position::float8 AS position, s.origin_id::float8 AS origin_id, s.metadata_id`;
 const KNOWN = 's.position >= $1 AND s.position < $2';
 
@@ -48,7 +50,7 @@ export async function samplesOf(
 ): Promise<SampleRow[]> {
   return await withDatabaseErrors('read the samples of an hour', async () => {
     const { rows } = await db.query<SampleRow>(
-      `SELECT ${COLUMNS} FROM samples s WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`,
+      `SELECT ${SAMPLE_COLUMNS} FROM samples s WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`,
       [...leavesOf(known), formatMicros(from), formatMicros(to)],
     );
     return rows;
@@ -91,11 +93,11 @@ const SPANS =
 const WITHIN = `s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`;
 
 const ONE_BY_ONE = `SELECT s.* FROM ${SPANS} CROSS JOIN LATERAL (
-    SELECT ${COLUMNS} FROM samples s
+    SELECT ${SAMPLE_COLUMNS} FROM samples s
     WHERE s.series_id = t.series_id AND s.ts >= t.since AND s.ts < t.until AND ${WITHIN} OFFSET 0
   ) s`;
 const READ_THROUGH =
-  `WITH s AS MATERIALIZED (SELECT s.ts, ${COLUMNS} FROM samples s WHERE ${WITHIN})
+  `WITH s AS MATERIALIZED (SELECT s.ts, ${SAMPLE_COLUMNS} FROM samples s WHERE ${WITHIN})
   SELECT s.series_id, s.at, s.volume, s.id, s.position, s.origin_id, s.metadata_id
   FROM s JOIN ${SPANS} ON s.series_id = t.series_id AND s.ts >= t.since AND s.ts < t.until`;
 
@@ -121,7 +123,7 @@ export async function firstSamplesOf(
       // Not by joining the firsts to the samples: without statistics that is a loop over all pairs.
       `SELECT f.series_id, f.at, f.volume, f.id, f.position, f.origin_id, f.metadata_id
        FROM (
-         SELECT ${COLUMNS}, rank() OVER (PARTITION BY s.series_id ORDER BY s.ts) AS rank
+         SELECT ${SAMPLE_COLUMNS}, rank() OVER (PARTITION BY s.series_id ORDER BY s.ts) AS rank
          FROM samples s JOIN series r USING (series_id)
          WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN} AND r.meter = ANY($5::text[])
            ${wanted.seriesIds === undefined ? '' : 'AND s.series_id = ANY($6::int[])'}
