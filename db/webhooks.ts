@@ -106,14 +106,18 @@ export async function beginAttempt(
   startedAt: string,
 ): Promise<number> {
   return await withDatabaseErrors('record an attempt', async () => {
-    const { rows } = await db.query<{ attempt: number }>(
-      `INSERT INTO webhook_attempts (delivery_id, attempt, started_at, milliseconds, failure)
-       SELECT $1, coalesce(max(attempt), 0) + 1, $2, 0, $3
-       FROM webhook_attempts WHERE delivery_id = $1
-       RETURNING attempt`,
-      [deliveryId, startedAt, UNKNOWN_OUTCOME],
-    );
-    return rows[0]?.attempt ?? 1;
+    for (;;) {
+      const { rows } = await db.query<{ attempt: number }>(
+        `INSERT INTO webhook_attempts (delivery_id, attempt, started_at, milliseconds, failure)
+         SELECT $1, coalesce(max(attempt), 0) + 1, $2, 0, $3
+         FROM webhook_attempts WHERE delivery_id = $1
+         ON CONFLICT DO NOTHING
+         RETURNING attempt`,
+        [deliveryId, startedAt, UNKNOWN_OUTCOME],
+      );
+      // Another attempt that began at the same moment took the number: it is seen the next time.
+      if (rows[0] !== undefined) return rows[0].attempt;
+    }
   });
 }
 
