@@ -133,10 +133,17 @@ export const KEEPER_ROUNDS_PER_RUN = 200;
 /** Hours that one child seals at most, in one activity. */
 export const MAX_HOURS_PER_SEAL = 24;
 
+/** What hinders these ends some time: a database, an intake, a key file. No attempt is the last one. */
+const PATIENT_RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+} satisfies ActivityOptions['retry'];
+
 export const WATERMARK_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '5 minutes',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: PATIENT_RETRY,
 } satisfies ActivityOptions;
 
 /** An hour shows by a heartbeat that it is done; what fails for good halts the keeper instead of retries. */
@@ -144,7 +151,7 @@ export const SEALING_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: '2 minutes',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: PATIENT_RETRY,
 } satisfies ActivityOptions;
 
 /** A history that cannot be exported by then is gone: it holds up nothing else. */
@@ -152,7 +159,7 @@ export const HISTORY_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '30 minutes',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: PATIENT_RETRY,
 } satisfies ActivityOptions;
 
 /** Bytes that an activity may return: histories carry receipts, never samples. */
@@ -176,7 +183,7 @@ export const BILLING_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '20 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+  retry: { ...PATIENT_RETRY, maximumInterval: '5 minutes' },
 } satisfies ActivityOptions;
 
 /** Some 10,000 windows a second go into a statement. */
@@ -184,7 +191,7 @@ export const CLOSING_OPTIONS = {
   taskQueue: TASK_QUEUES.windows,
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: '20 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+  retry: { ...PATIENT_RETRY, maximumInterval: '5 minutes' },
 } satisfies ActivityOptions;
 
 /**
@@ -200,7 +207,7 @@ export const WEBHOOK_OPTIONS = {
   taskQueue: TASK_QUEUES.webhooks,
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '15 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: PATIENT_RETRY,
 } satisfies ActivityOptions;
 /** The actor that tells one endpoint of one statement. */
 export function webhookActorId(deliveryId: string): string {

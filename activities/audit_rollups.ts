@@ -9,9 +9,9 @@ import {
 } from '../db/audit_windows.ts';
 import type { Queryable } from '../db/client.ts';
 import { ROLLUP_SPANS, type RollupSpan } from '../db/rollups.ts';
-import { columnsOf, FIGURE_COLUMNS, figuresOf, HOUR_MICROS } from '../db/window_columns.ts';
+import { columnsOf, FIGURE_COLUMNS, figuresOf } from '../db/window_columns.ts';
 import { readWindowKeeper } from '../db/window_keepers.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { EMPTY_FIGURES, mergeFigures } from '../meters/window_figures.ts';
 import type { AuditReport } from './audit_report.ts';
 

@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
-import { HOUR_MICROS, hourOf } from '../db/window_columns.ts';
+import { hourOf } from '../db/window_columns.ts';
 import { earliestSample, insertWindowKeeper, type WindowKeeperRow } from '../db/window_keepers.ts';
 import { firstSamplesOf, ReadingMaker } from '../db/window_readings.ts';
 import { longestStaleness, SeriesCatalogue } from '../db/window_series.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 
 /** How far before the present the first hour may lie that is sealed: what is older makes revisions. */

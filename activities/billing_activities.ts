@@ -9,14 +9,14 @@ import {
   type WantedPeriod,
   wantedPeriods,
 } from '../db/billing_periods.ts';
-import { HOUR_MICROS, hourOf } from '../db/window_columns.ts';
+import { hourOf } from '../db/window_columns.ts';
 import { periodTotals } from '../db/period_totals.ts';
 import { latestStatementNumber, runsWithoutHistory } from '../db/statements.ts';
 import { billingPeriodId } from '../ledger/billing_identity.ts';
 import { ofProject } from '../meters/billing_config.ts';
 import { assert } from '../meters/assert.ts';
 import { NephoError } from '../meters/errors.ts';
-import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, formatMillis, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { BillingDeps } from './billing_deps.ts';
 import {
   type ClosedStatement,

@@ -1,11 +1,11 @@
 import type { Pool } from 'pg';
 import { type Carries, carriesBefore, carriesWithin } from '../db/windows.ts';
-import { columnsOf, HOUR_MICROS, type WindowColumns, windowRecord } from '../db/window_columns.ts';
+import { columnsOf, type WindowColumns, windowRecord } from '../db/window_columns.ts';
 import {
   type KnownLeaves,
   ReadingMaker,
+  type ReadingRow,
   type ReadingsBySeries,
-  type SampleRow,
   samplesOf,
 } from '../db/window_readings.ts';
 import {
@@ -17,7 +17,7 @@ import {
 import { leafHash } from '../ledger/merkle.ts';
 import { appendLeaves, EMPTY_TREE, rootOf } from '../ledger/tree.ts';
 import { encodeWindow } from '../ledger/window_record.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import { type ComputedWindow, computeWindows } from '../meters/window_compute.ts';
 import type { Carry, WindowReading } from '../meters/window_reading.ts';
@@ -53,7 +53,7 @@ export class HourComputer {
   readonly #reach: bigint;
   #later: LaterSamples | null = null;
   /** The samples of the hour that comes next, which are read ahead. */
-  #ahead: { from: bigint; samples: SampleRow[] } | null = null;
+  #ahead: { from: bigint; samples: ReadingRow[] } | null = null;
 
   /** @param known the leaves that all hours are computed as of */
   constructor(pool: Pool, rules: UsageRules, known: KnownLeaves) {
@@ -92,7 +92,7 @@ export class HourComputer {
     };
   }
 
-  async #samplesOf(from: bigint): Promise<SampleRow[]> {
+  async #samplesOf(from: bigint): Promise<ReadingRow[]> {
     if (this.#ahead?.from === from) return this.#ahead.samples;
     return await samplesOf(this.#pool, this.#known, { from, to: from + HOUR_MICROS });
   }
@@ -101,7 +101,7 @@ export class HourComputer {
    * What after the hour concerns it: samples of its very end, which say that the value before did not run out,
    * and the first sample of what may tell of the time before it.
    */
-  async #after(to: bigint, isLast: boolean): Promise<SampleRow[]> {
+  async #after(to: bigint, isLast: boolean): Promise<ReadingRow[]> {
     this.#later ??= new LaterSamples(
       this.#pool,
       this.#known,
@@ -129,7 +129,7 @@ export class HourComputer {
   /** Of the series that have no window in the hour before. */
   async #addCarries(
     carries: Carries,
-    samples: readonly SampleRow[],
+    samples: readonly ReadingRow[],
     start: string,
   ): Promise<void> {
     const missing = new Set(samples.map(({ series_id }) => series_id));
@@ -189,7 +189,7 @@ function rootOfWindows(start: string, windows: readonly HourWindow[]): Uint8Arra
   return rootOf(appendLeaves(EMPTY_TREE, leaves).state);
 }
 
-function idsOf(samples: readonly SampleRow[], carries: Carries): Set<number> {
+function idsOf(samples: readonly ReadingRow[], carries: Carries): Set<number> {
   const ids = new Set(samples.map(({ series_id }) => series_id));
   for (const id of carries.keys()) ids.add(id);
   return ids;

@@ -7,11 +7,11 @@ import {
   lateSamples,
   type LeafSearch,
 } from '../db/late_samples.ts';
-import { HOUR_MICROS, hourOf } from '../db/window_columns.ts';
+import { hourOf } from '../db/window_columns.ts';
 import { firstSamplesOf } from '../db/window_readings.ts';
 import { isRetrospective, longestStaleness } from '../db/window_series.ts';
 import { carriesBefore, type Neighbours, neighboursOf } from '../db/windows.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { UsageRule, UsageRules } from '../meters/usage_rules.ts';
 import type { WindowReading } from '../meters/window_reading.ts';
 import type { ChangedHours, SeriesRecomputer } from './recompute_series.ts';

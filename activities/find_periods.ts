@@ -14,11 +14,10 @@ import {
 import { inTransaction } from '../db/client.ts';
 import { listLogs, type LogState } from '../db/logs.ts';
 import { coversOfLatest } from '../db/statements.ts';
-import { HOUR_MICROS } from '../db/window_columns.ts';
 import { leafOfPosition } from '../ledger/position.ts';
 import { type AgreedPeriod, periodFor } from '../meters/billing_calendar.ts';
 import { type BillingConfig, ofProject } from '../meters/billing_config.ts';
-import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, formatMillis, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { BillingDeps } from './billing_deps.ts';
 
 export interface PeriodScan {

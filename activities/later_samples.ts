@@ -2,8 +2,8 @@ import type { Pool } from 'pg';
 import {
   firstSamplesOf,
   type KnownLeaves,
+  type ReadingRow,
   type ReadingSpan,
-  type SampleRow,
   samplesOfSpans,
 } from '../db/window_readings.ts';
 
@@ -19,7 +19,7 @@ export class LaterSamples {
   readonly #known: KnownLeaves;
   readonly #meters: readonly string[];
   /** The first samples from {@link #from} on, of those series whose first one is known. */
-  readonly #firsts = new Map<number, SampleRow[]>();
+  readonly #firsts = new Map<number, ReadingRow[]>();
   /** Series whose first one was before, so that the next is not known. */
   readonly #passed = new Set<number>();
   #from: bigint | null = null;
@@ -35,7 +35,7 @@ export class LaterSamples {
    * The first samples of a span of the series that are not in `heard`, several of a series if they are of one
    * time.
    */
-  async within({ from, to }: ReadingSpan, heard: ReadonlySet<number>): Promise<SampleRow[]> {
+  async within({ from, to }: ReadingSpan, heard: ReadonlySet<number>): Promise<ReadingRow[]> {
     if (this.#from === null || from < this.#from) await this.#begin(from, to);
     else await this.#goOn(from, to);
     const missing = [...this.#passed].filter((id) => !heard.has(id));
@@ -66,7 +66,7 @@ export class LaterSamples {
     this.#until = until;
   }
 
-  async #read(from: bigint, to: bigint): Promise<SampleRow[]> {
+  async #read(from: bigint, to: bigint): Promise<ReadingRow[]> {
     return await firstSamplesOf(this.#pool, this.#known, { from, to, meters: this.#meters });
   }
 
@@ -80,7 +80,7 @@ export class LaterSamples {
     for (const id of ids) this.#passed.delete(id);
   }
 
-  #add(row: SampleRow): void {
+  #add(row: ReadingRow): void {
     const rows = this.#firsts.get(row.series_id);
     if (rows === undefined) this.#firsts.set(row.series_id, [row]);
     else rows.push(row);
@@ -88,7 +88,7 @@ export class LaterSamples {
 }
 
 /** The first ones of each series, several if they are of one time. */
-export function earliestOf(samples: readonly SampleRow[]): SampleRow[] {
+export function earliestOf(samples: readonly ReadingRow[]): ReadingRow[] {
   const earliest = new Map<number, bigint>();
   for (const { series_id, at } of samples) {
     const known = earliest.get(series_id);

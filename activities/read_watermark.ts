@@ -2,11 +2,11 @@
 import { countLateSamples } from '../db/late_samples.ts';
 import { readLog } from '../db/logs.ts';
 import { listPollSources, type PollSource } from '../db/poll_sources.ts';
-import { HOUR_MICROS, hourOf } from '../db/window_columns.ts';
+import { hourOf } from '../db/window_columns.ts';
 import { databaseNow, readWindowKeeper } from '../db/window_keepers.ts';
 import { shardOf } from '../meters/intake_key.ts';
 import { pollKey } from '../meters/poll_message.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { beginWindows } from './begin_windows.ts';
 import type { IntakeBacklog, WindowDeps } from './window_deps.ts';
 

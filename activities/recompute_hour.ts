@@ -1,16 +1,16 @@
 /** The windows of an hour once more, from samples alone: nothing of what sealing kept is used. */
 import type { Pool } from 'pg';
-import { columnsOf, HOUR_MICROS, type WindowColumns } from '../db/window_columns.ts';
+import { columnsOf, type WindowColumns } from '../db/window_columns.ts';
 import {
   type KnownLeaves,
   ReadingMaker,
+  type ReadingRow,
   type ReadingsBySeries,
-  type SampleRow,
   samplesOf,
   samplesOfSpans,
 } from '../db/window_readings.ts';
 import { longestStaleness, SeriesCatalogue, type WindowSeries } from '../db/window_series.ts';
-import { toMicros } from '../meters/timestamp.ts';
+import { DAY_MICROS, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import { computeWindows } from '../meters/window_compute.ts';
 import type { Carry, WindowReading } from '../meters/window_reading.ts';
@@ -23,7 +23,6 @@ export interface RecomputedWindow {
 
 /** How far back a series is looked for that has nothing near the hour, in days; 0: everything. */
 const LOOKS_BACK_DAYS = [8, 64, 0] as const;
-const DAY_MICROS = 86_400_000_000n;
 
 export class HourRecomputer {
   readonly #pool: Pool;
@@ -79,12 +78,12 @@ export class HourRecomputer {
   /** Readings before the hour of the series that have none near it: the last of them counts. */
   async #before(
     ids: ReadonlySet<number>,
-    near: readonly SampleRow[],
+    near: readonly ReadingRow[],
     from: bigint,
-  ): Promise<SampleRow[]> {
+  ): Promise<ReadingRow[]> {
     const missing = new Set(ids);
     for (const { series_id, at } of near) if (at < from) missing.delete(series_id);
-    const found: SampleRow[] = [];
+    const found: ReadingRow[] = [];
     let to = from - this.#reach;
     for (const days of LOOKS_BACK_DAYS) {
       if (missing.size === 0) break;
@@ -100,7 +99,7 @@ export class HourRecomputer {
   }
 
   async #compute(
-    samples: readonly SampleRow[],
+    samples: readonly ReadingRow[],
     ids: ReadonlySet<number>,
     span: { from: bigint; to: bigint },
     carry: Carry | null = null,

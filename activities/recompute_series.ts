@@ -3,7 +3,6 @@ import {
   carryOf,
   columnsOf,
   figuresOf,
-  HOUR_MICROS,
   WINDOW_COLUMNS,
   type WindowColumns,
 } from '../db/window_columns.ts';
@@ -11,7 +10,7 @@ import { type KnownLeaves, ReadingMaker, samplesOfSpans } from '../db/window_rea
 import { isRetrospective, SeriesCatalogue, type WindowSeries } from '../db/window_series.ts';
 import { carriesBefore, nextWindows, type WindowRow, windowsInForce } from '../db/windows.ts';
 import { compareQuantities } from '../meters/quantity.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import { carryAfter, EMPTY_FIGURES } from '../meters/window_figures.ts';
 import type { ComputedWindow } from '../meters/window_compute.ts';

@@ -19,15 +19,15 @@ import {
   readWindowKeeper,
   type WindowKeeperRow,
 } from '../db/window_keepers.ts';
-import { HOUR_MICROS } from '../db/window_columns.ts';
 import { insertWindows } from '../db/windows.ts';
 import { encodeHex } from '../ledger/bytes.ts';
 import { encodeEntry } from '../ledger/entry.ts';
 import { NephoError } from '../meters/errors.ts';
-import { formatMicros, formatMillis, toMicros } from '../meters/timestamp.ts';
+import { formatMillis } from '../meters/timestamp.ts';
 import { type ComputedHour, HourComputer } from './compute_hour.ts';
 import { guestSigners } from './guest_signers.ts';
 import type { WindowDeps } from './window_deps.ts';
+import { hourAfter } from '../db/window_columns.ts';
 
 export interface SealHoursInput {
   shard: number;
@@ -219,8 +219,4 @@ class HourSeal {
       { context: { log_id: shard } },
     );
   }
-}
-
-function hourAfter(start: string): string {
-  return formatMicros(toMicros(start) + HOUR_MICROS);
 }

@@ -2,8 +2,7 @@ import { tracked, type TrackedEnvelope } from '@trpc/server';
 import { z } from 'zod';
 import type { RevisionEvent, SealEvent, StatementEvent } from '../db/log_events.ts';
 import { countOutput, meterTypeOutput, timeOutput } from './wire_schema.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
-import { HOUR_MICROS } from '../db/window_columns.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 
 const placeOutput = {
   /** Place of the entry that vouches for it: `receipts.entry` proves it. */

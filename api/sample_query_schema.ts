@@ -35,20 +35,25 @@ export const sampleFilterInput = {
   as_of: asOfInput.optional(),
 };
 
+const { metadata: _, ...withoutMetadata } = sampleFilterInput;
+/** Those of them that do not look into single samples. */
+export const seriesFilterInput = withoutMetadata;
+
 const filterSchema = z.object(sampleFilterInput);
 export type SampleFilterInput = z.output<typeof filterSchema>;
+
+/** @throws {NephoError} `range_invalid` */
+export function checkRange({ from, to }: Pick<SampleFilterInput, 'from' | 'to'>): void {
+  if (from === undefined || to === undefined || from < to) return;
+  throw apiError('range_invalid', `Cannot read from ${from} to ${to}: nothing lies between`);
+}
 
 /**
  * @param known what `as_of` resolved to
  * @throws {NephoError} `range_invalid`
  */
 export function sampleFilters(input: SampleFilterInput, known: LogSizes): SampleFilters {
-  if (input.from !== undefined && input.to !== undefined && input.from >= input.to) {
-    throw apiError(
-      'range_invalid',
-      `Cannot read from ${input.from} to ${input.to}: nothing lies between`,
-    );
-  }
+  checkRange(input);
   return {
     meter: input.meter,
     resourceId: input.resource_id,

@@ -1,5 +1,5 @@
 import { USAGE_GROUPS, type UsageFilters, type UsageGroup } from '../db/usage_series.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { calendarSpans, type CalendarUnit, isKnownZone } from '../meters/zone.ts';
 import { apiError } from './errors.ts';
 import type { UsageInput } from './usage_schema.ts';
@@ -10,7 +10,6 @@ export const MAX_USAGE_SPANS = 10_000;
 const MAX_YEARS = 100;
 const METADATA = 'metadata.';
 
-const HOUR_MICROS = 3_600_000_000n;
 const YEAR_MICROS = 366n * 24n * HOUR_MICROS;
 /** How short a span can be at least, but for those that a clock that is set cuts. */
 const SHORTEST: Readonly<Record<CalendarUnit, bigint>> = {

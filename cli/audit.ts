@@ -28,6 +28,7 @@ import { type JsonOption, printResult, withJson, write } from './output.ts';
 import { formatTable, printable } from './table.ts';
 import { timeOf } from './time_option.ts';
 import { type VkeyOption, withVkey } from './trusted_keys.ts';
+import { wireFinding } from '../api/finding_schema.ts';
 
 type AuditOptions = JsonOption & VkeyOption;
 
@@ -233,20 +234,6 @@ function table(rows: readonly Finding[]): string {
     { title: 'detail', value: (one) => one.detail },
     { title: 'explained', value: (one) => one.explanation },
   ], rows);
-}
-
-function wireFinding(finding: Finding) {
-  return {
-    finding_id: finding.findingId,
-    check: finding.check,
-    subject: finding.subject,
-    detail: finding.detail,
-    found_at: finding.foundAt,
-    last_seen_at: finding.lastSeenAt,
-    explained_at: finding.explainedAt,
-    explained_by: finding.explainedBy,
-    explanation: finding.explanation,
-  };
 }
 
 function numberOf(text: string): number {

@@ -2,27 +2,14 @@ import type { ArchivedSample } from '../ledger/archive_block.ts';
 import type { ArchiveReader } from '../ledger/archive_directory.ts';
 import { sampleId } from '../ledger/identity.ts';
 import { NephoError } from '../meters/errors.ts';
-import type { MeterType } from '../meters/sample.ts';
 import { formatMicros } from '../meters/timestamp.ts';
 import { archivesHolding } from './archives.ts';
 import type { Queryable } from './client.ts';
+import type { SampleRow } from './sample_rows.ts';
 
 /** What the entry of a sample is made of, beside its batch; `metadata` is the digest. */
-export interface EntryRow {
+export interface EntryRow extends Omit<SampleRow, 'position' | 'recorded_at' | 'definitions'> {
   position: number;
-  ts: string;
-  id: string;
-  ordinal: number | null;
-  volume: string;
-  meter: string;
-  type: MeterType;
-  unit: string;
-  project_id: string | null;
-  user_id: string | null;
-  resource_id: string;
-  source: string;
-  origin: string;
-  metadata: string;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { NephoError } from '../meters/errors.ts';
 import { MAX_AGE_DAYS, MAX_AHEAD_DAYS } from '../meters/limits.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { DAY_MICROS, formatMicros, toMicros } from '../meters/timestamp.ts';
 import { inTransaction, type Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
 import { SCHEMA_LOCK } from './migrate.ts';
@@ -18,15 +18,13 @@ export const MONTHS_AHEAD = 3;
 /** Months that one call may make: a mistyped year must not make thousands of tables. */
 export const MAX_MONTHS = 600;
 
-const MICROS_PER_DAY = 86_400_000_000n;
-
 /** The span that must have partitions at `now`: whatever ingest accepts, and some months ahead. */
 export function partitionSpan(now: string): { from: string; to: string } {
   const micros = toMicros(now);
   return {
-    from: formatMicros(micros - BigInt(MAX_AGE_DAYS) * MICROS_PER_DAY),
+    from: formatMicros(micros - BigInt(MAX_AGE_DAYS) * DAY_MICROS),
     to: monthStart(
-      formatMicros(micros + BigInt(MAX_AHEAD_DAYS) * MICROS_PER_DAY),
+      formatMicros(micros + BigInt(MAX_AHEAD_DAYS) * DAY_MICROS),
       MONTHS_AHEAD + 1,
     ),
   };

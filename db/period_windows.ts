@@ -7,12 +7,12 @@ import {
   type StatementWindow,
   windowsKnownAt,
 } from './statement_windows.ts';
-import { carryOf, columnsOf, HOUR_MICROS, hourOf, windowRecord } from './window_columns.ts';
+import { carryOf, columnsOf, hourOf, windowRecord } from './window_columns.ts';
 import { firstSamplesOf, ReadingMaker, samplesOfSpans } from './window_readings.ts';
 import { SeriesCatalogue } from './window_series.ts';
 import type { StatementDocument } from '../ledger/statement_document.ts';
 import type { WindowRecord } from '../ledger/window_record.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { ruleOf, type UsageRules } from '../meters/usage_rules.ts';
 import { computeWindows } from '../meters/window_compute.ts';
 

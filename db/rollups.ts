@@ -1,14 +1,12 @@
 /** Days and months out of sealed hours. They are sums of what is vouched for, and no record of their own. */
 import type { PoolClient } from 'pg';
 import { positionOf } from '../ledger/position.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { DAY_MICROS, formatMicros, toMicros } from '../meters/timestamp.ts';
 import { literal } from './insert_batch.ts';
-import { FIGURE_COLUMNS, HOUR_MICROS } from './window_columns.ts';
+import { FIGURE_COLUMNS } from './window_columns.ts';
 
 /** `window_rollups.span`. */
 export const ROLLUP_SPANS = { day: 1, month: 2 } as const;
-
-const DAY_MICROS = 24n * HOUR_MICROS;
 
 /** A day or a month in UTC, `[start, end)`. */
 export interface RollupSpan {

@@ -1,12 +1,12 @@
 import { seriesKey } from '../ledger/identity.ts';
 import { logOfPosition, positionOf } from '../ledger/position.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { knownBefore, type LogSizes } from './as_of.ts';
 import type { Queryable } from './client.ts';
 import { withDatabaseErrors } from './errors.ts';
 import type { StoredSample } from './sample_rows.ts';
 import { readSealedState } from './sealed_until.ts';
-import { HOUR_MICROS, hourOf } from './window_columns.ts';
+import { hourOf } from './window_columns.ts';
 
 /** Why a sample counts in no statement, or not yet. */
 export const USAGE_REASONS = [

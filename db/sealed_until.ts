@@ -1,5 +1,5 @@
 import { positionOf } from '../ledger/position.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { knownBefore, type LogSizes } from './as_of.ts';
 import type { Queryable } from './client.ts';
 import type { Span } from '../meters/zone.ts';
@@ -23,7 +23,6 @@ export interface SealedState {
   readonly revised: { readonly windows: boolean; readonly rollups: boolean };
 }
 
-const HOUR_MICROS = 3_600_000_000n;
 /** A month's row begins before the span that it is asked for. */
 const LONGEST_ROLLUP_MICROS = 31n * 24n * HOUR_MICROS;
 

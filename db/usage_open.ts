@@ -1,6 +1,5 @@
 import { positionOf } from '../ledger/position.ts';
 import { NephoError } from '../meters/errors.ts';
-import { parseQuantity } from '../meters/quantity.ts';
 import { formatMicros, toMicros } from '../meters/timestamp.ts';
 import type { UsageRules } from '../meters/usage_rules.ts';
 import type { Carry, WindowReading } from '../meters/window_reading.ts';
@@ -13,8 +12,9 @@ import type { SealedLog } from './sealed_until.ts';
 import type { Span } from '../meters/zone.ts';
 import { addUsageConditions, type UsageFilters } from './usage_series.ts';
 import { hourOf } from './window_columns.ts';
-import { ReadingMaker, SAMPLE_COLUMNS, type SampleRow } from './window_readings.ts';
+import { ReadingMaker, type ReadingRow, SAMPLE_COLUMNS } from './window_readings.ts';
 import { SeriesCatalogue, type WindowSeries } from './window_series.ts';
+import { carriesBefore } from './windows.ts';
 
 /** Samples, and series times spans, that one question may read outside of sealed windows. */
 export const MAX_OPEN_SAMPLES = 250_000;
@@ -122,12 +122,12 @@ async function samplesOf(
   db: Queryable,
   request: OpenRequest,
   wanted: readonly Wanted[],
-): Promise<SampleRow[]> {
+): Promise<ReadingRow[]> {
   const [first] = wanted;
   if (first === undefined) return [];
   const from = wanted.reduce((min, one) => one.from < min ? one.from : min, first.from);
   const to = wanted.reduce((max, one) => one.to > max ? one.to : max, first.to);
-  const { rows } = await db.query<SampleRow>(
+  const { rows } = await db.query<ReadingRow>(
     // The bounds of all let the server look into the partitions concerned alone.
     `SELECT ${SAMPLE_COLUMNS}
      FROM unnest($5::int[], $6::timestamptz[], $7::timestamptz[]) AS t(series_id, since, until)
@@ -155,8 +155,8 @@ async function samplesBefore(
   db: Queryable,
   request: OpenRequest,
   wanted: readonly Wanted[],
-): Promise<SampleRow[]> {
-  const { rows } = await db.query<SampleRow>(
+): Promise<ReadingRow[]> {
+  const { rows } = await db.query<ReadingRow>(
     `SELECT DISTINCT ON (before.position) before.*
      FROM unnest($3::int[], $4::timestamptz[]) AS t(series_id, since)
      CROSS JOIN LATERAL (
@@ -181,36 +181,12 @@ async function carriesOf(
   wanted: readonly Wanted[],
 ): Promise<(Carry | null)[]> {
   if (request.log.sealedUntil === null) return wanted.map(() => null);
-  const { rows } = await db.query<
-    { n: bigint; at: string | null; volume: string | null; ended: boolean | null }
-  >(
-    `SELECT t.n, c.at, c.volume, c.ended
-     FROM unnest($3::int[], $4::timestamptz[]) WITH ORDINALITY AS t(series_id, since, n)
-     CROSS JOIN LATERAL (
-       SELECT CASE WHEN w.count > 0 THEN w.last_at ELSE w.carry_at END AS at,
-         CASE WHEN w.count > 0 THEN w.last_volume ELSE w.carry_volume END AS volume,
-         CASE WHEN w.count > 0 THEN w.ended ELSE w.carry_ended END AS ended
-       FROM windows w
-       WHERE w.series_id = t.series_id AND w.start < t.since
-         AND w.position + 0 >= $1 AND w.position + 0 < $2 AND (w.count > 0 OR w.covered > 0)
-         AND NOT EXISTS (
-           SELECT FROM windows v WHERE v.series_id = w.series_id AND v.start = w.start
-             AND v.revision > w.revision AND v.position + 0 < $2)
-       ORDER BY w.start DESC LIMIT 1
-     ) c`,
-    [
-      ...knownOf(request),
-      literal(wanted.map(({ series }) => series.series_id)),
-      literal(wanted.map(({ from }) => formatMicros(from))),
-    ],
+  const [first, before] = knownOf(request);
+  return await carriesBefore(
+    db,
+    wanted.map(({ series, from }) => ({ seriesId: series.series_id, before: formatMicros(from) })),
+    { first, before },
   );
-  const found = new Map(rows.map(({ n, at, volume, ended }) => [
-    Number(n),
-    at === null || volume === null
-      ? null
-      : { at: toMicros(at), volume: parseQuantity(volume), ended: ended ?? false },
-  ]));
-  return wanted.map((_, index) => found.get(index + 1) ?? null);
 }
 
 /** Without this, what is in archives alone would count as nothing. */

@@ -2,7 +2,7 @@
 import type { WindowRecord } from '../ledger/window_record.ts';
 import { formatQuantity, parseQuantity, type Quantity } from '../meters/quantity.ts';
 import type { MeterType } from '../meters/sample.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { WindowFigures } from '../meters/window_figures.ts';
 import type { Carry, TimedVolume } from '../meters/window_reading.ts';
 
@@ -70,9 +70,6 @@ export const WINDOW_COLUMNS = [
   'carry_volume',
   'carry_ended',
 ] as const satisfies readonly (keyof WindowColumns)[];
-
-/** The length of a sealed window in microseconds. */
-export const HOUR_MICROS = 3_600_000_000n;
 
 export function columnsOf(figures: WindowFigures, carry: Carry | null): WindowColumns {
   return {
@@ -167,8 +164,8 @@ export function hourOf(micros: bigint): bigint {
 
 let [lastStart, lastEnd] = ['', ''];
 
-/** Thousands of windows in a row have the same start. */
-function hourAfter(start: string): string {
+/** The end of the hour that begins then. Thousands of windows in a row have the same start. */
+export function hourAfter(start: string): string {
   if (start !== lastStart) {
     [lastStart, lastEnd] = [start, formatMicros(toMicros(start) + HOUR_MICROS)];
   }

@@ -10,7 +10,7 @@ import { literal } from './insert_batch.ts';
 import type { SeriesCatalogue } from './window_series.ts';
 
 /** A sample, as little of it as windows need. */
-export interface SampleRow {
+export interface ReadingRow {
   series_id: number;
   /** Microseconds since 1970. */
   at: bigint;
@@ -36,7 +36,7 @@ export interface ReadingSpan {
 /** Readings by the number of their series, in no order. */
 export type ReadingsBySeries = Map<number, WindowReading[]>;
 
-/** The columns of a {@link SampleRow}, of `samples` known as `s`. */
+/** The columns of a {@link ReadingRow}, of `samples` known as `s`. */
 export const SAMPLE_COLUMNS =
   `s.series_id, (extract(epoch FROM s.ts) * 1000000)::bigint AS at, s.volume, s.id,
   s.position::float8 AS position, s.origin_id::float8 AS origin_id, s.metadata_id`;
@@ -47,9 +47,9 @@ export async function samplesOf(
   db: Queryable,
   known: KnownLeaves,
   { from, to }: ReadingSpan,
-): Promise<SampleRow[]> {
+): Promise<ReadingRow[]> {
   return await withDatabaseErrors('read the samples of an hour', async () => {
-    const { rows } = await db.query<SampleRow>(
+    const { rows } = await db.query<ReadingRow>(
       `SELECT ${SAMPLE_COLUMNS} FROM samples s WHERE s.ts >= $3 AND s.ts < $4 AND ${KNOWN}`,
       [...leavesOf(known), formatMicros(from), formatMicros(to)],
     );
@@ -69,13 +69,13 @@ export async function samplesOfSpans(
   db: Queryable,
   known: KnownLeaves,
   spans: readonly (ReadingSpan & { seriesId: number })[],
-): Promise<SampleRow[]> {
+): Promise<ReadingRow[]> {
   if (spans.length === 0) return [];
   const from = spans.reduce((min, span) => span.from < min ? span.from : min, spans[0]?.from ?? 0n);
   const to = spans.reduce((max, span) => span.to > max ? span.to : max, 0n);
   const oneByOne = spans.length <= MAX_LOOKUPS || to - from > MAX_READ_THROUGH;
   return await withDatabaseErrors('read the samples of some series', async () => {
-    const { rows } = await db.query<SampleRow>(oneByOne ? ONE_BY_ONE : READ_THROUGH, [
+    const { rows } = await db.query<ReadingRow>(oneByOne ? ONE_BY_ONE : READ_THROUGH, [
       ...leavesOf(known),
       formatMicros(from),
       formatMicros(to),
@@ -109,7 +109,7 @@ export async function firstSamplesOf(
   db: Queryable,
   known: KnownLeaves,
   wanted: ReadingSpan & { meters: readonly string[]; seriesIds?: readonly number[] },
-): Promise<SampleRow[]> {
+): Promise<ReadingRow[]> {
   if (wanted.meters.length === 0 || wanted.seriesIds?.length === 0) return [];
   const values: unknown[] = [
     ...leavesOf(known),
@@ -119,7 +119,7 @@ export async function firstSamplesOf(
   ];
   if (wanted.seriesIds !== undefined) values.push(literal(wanted.seriesIds));
   return await withDatabaseErrors('read the first samples after an hour', async () => {
-    const { rows } = await db.query<SampleRow>(
+    const { rows } = await db.query<ReadingRow>(
       // Not by joining the firsts to the samples: without statistics that is a loop over all pairs.
       `SELECT f.series_id, f.at, f.volume, f.id, f.position, f.origin_id, f.metadata_id
        FROM (
@@ -149,7 +149,7 @@ export class ReadingMaker {
     this.#catalogue = catalogue;
   }
 
-  async make(db: Queryable, samples: readonly SampleRow[]): Promise<ReadingsBySeries> {
+  async make(db: Queryable, samples: readonly ReadingRow[]): Promise<ReadingsBySeries> {
     const ruled = samples.filter(({ series_id }) => this.#catalogue.get(series_id).isRuled);
     const eventTypes = await this.#endingEventTypes(db, ruled);
     await this.#loadMetadata(db, ruled);
@@ -175,7 +175,7 @@ export class ReadingMaker {
   /** Event types by origin, of the few that end what any of the samples is about. */
   async #endingEventTypes(
     db: Queryable,
-    samples: readonly SampleRow[],
+    samples: readonly ReadingRow[],
   ): Promise<Map<number, string>> {
     if (samples.length === 0) return new Map();
     const rules = new Set(samples.map(({ series_id }) => this.#catalogue.get(series_id).rule));
@@ -200,7 +200,7 @@ export class ReadingMaker {
     });
   }
 
-  async #loadMetadata(db: Queryable, samples: readonly SampleRow[]): Promise<void> {
+  async #loadMetadata(db: Queryable, samples: readonly ReadingRow[]): Promise<void> {
     if (this.#metadata.size > MAX_METADATA) this.#metadata.clear();
     const keys = new Set<string>();
     const ids = new Set<number>();

@@ -1,5 +1,5 @@
 import { positionOf } from '../ledger/position.ts';
-import { formatMicros, toMicros } from '../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import type { Queryable } from './client.ts';
 import {
   checkLimit,
@@ -11,7 +11,6 @@ import {
 } from './cursor.ts';
 import { withDatabaseErrors } from './errors.ts';
 import { completeRows, type SampleRow, type StoredSample, storedSample } from './sample_rows.ts';
-import { HOUR_MICROS } from './window_columns.ts';
 import { coveredBefore } from './window_list.ts';
 import type { WindowWithSeries } from './window_records.ts';
 

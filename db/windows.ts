@@ -68,6 +68,10 @@ export function inForceBefore(before: string | null): string {
 }
 
 const IN_FORCE = inForceBefore(null);
+// By the series, not by the index of places, which would be gone through for each.
+const IN_FORCE_AND_KNOWN = `w.position + 0 >= $3 AND w.position + 0 < $4 AND ${
+  inForceBefore('$4')
+}`;
 /** A revision may leave nothing of a window; the row that says so carries nothing on. */
 const HOLDS_SOMETHING = '(w.count > 0 OR w.covered > 0)';
 const CARRY = `CASE WHEN w.count > 0 THEN w.last_at ELSE w.carry_at END AS at,
@@ -145,26 +149,38 @@ export async function carriesWithin(
   });
 }
 
-/** What the last windows before a time carry on, of each of the series that has any. */
+/** The windows that were known of one log: those at places from `first` on and before `before`. */
+export interface KnownPlaces {
+  first: number;
+  before: number;
+}
+
+/**
+ * What the last windows before a time carry on, of each of the series that has any.
+ *
+ * @param known only by windows at these places; by all unless given
+ */
 export async function carriesBefore(
   db: Queryable,
   wanted: readonly { seriesId: number; before: string }[],
+  known: KnownPlaces | null = null,
 ): Promise<(Carry | null)[]> {
   if (wanted.length === 0) return [];
   return await withDatabaseErrors('read what went before', async () => {
     const { rows } = await db.query<CarryRow & { n: bigint }>({
-      name: 'carries_before',
+      name: known === null ? 'carries_before' : 'carries_known_before',
       text:
         `SELECT t.n, c.* FROM unnest($1::int[], $2::timestamptz[]) WITH ORDINALITY AS t(series_id, before, n)
              CROSS JOIN LATERAL (
                SELECT w.series_id, ${CARRY} FROM windows w
-               WHERE w.series_id = t.series_id AND w.start < t.before
-                 AND ${HOLDS_SOMETHING} AND ${IN_FORCE}
+               WHERE w.series_id = t.series_id AND w.start < t.before AND ${HOLDS_SOMETHING}
+                 AND ${known === null ? IN_FORCE : IN_FORCE_AND_KNOWN}
                ORDER BY w.start DESC LIMIT 1
              ) c`,
       values: [
         literal(wanted.map(({ seriesId }) => seriesId)),
         literal(wanted.map(({ before }) => before)),
+        ...known === null ? [] : [known.first, known.before],
       ],
     });
     const found = new Map(rows.map((row) => [Number(row.n), readCarry(row)]));

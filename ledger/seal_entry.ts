@@ -1,4 +1,4 @@
-import { toMicros } from '../meters/timestamp.ts';
+import { HOUR_MICROS, toMicros } from '../meters/timestamp.ts';
 import { sha256Hex } from './sha256.ts';
 import type { StrictRecord } from './strict_record.ts';
 import { readWorkflowRun, type WorkflowRun } from './workflow_run.ts';
@@ -46,8 +46,6 @@ export interface SealEntry extends WorkflowRun {
 }
 
 export const MAX_GAP_KEYS = 100;
-
-const HOUR_MICROS = 3_600_000_000n;
 
 /**
  * How a seal names a project without telling others of it: 32 hexadecimal digits of SHA-256 over the hour

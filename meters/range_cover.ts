@@ -1,4 +1,5 @@
 import type { Span } from './zone.ts';
+import { DAY_MICROS, HOUR_MICROS } from './timestamp.ts';
 
 /**
  * A range as runs of whole months, days and hours of UTC, and what is left of hours that it cuts: together
@@ -13,16 +14,17 @@ export interface RangeCover {
   readonly cuts: readonly Span[];
 }
 
-const HOUR = 3_600_000_000n;
-const DAY = 24n * HOUR;
-
 /**
  * Covers a half-open range of microseconds since 1970 by the largest units that fit, so that a month does
  * not cost 720 hours. Empty lists for an empty range.
  */
 export function coverRange(from: bigint, to: bigint): RangeCover {
-  const hours = within({ start: from, end: to }, roundUp(from, HOUR), roundDown(to, HOUR));
-  const days = within(hours.inner, roundUp(from, DAY), roundDown(to, DAY));
+  const hours = within(
+    { start: from, end: to },
+    roundUp(from, HOUR_MICROS),
+    roundDown(to, HOUR_MICROS),
+  );
+  const days = within(hours.inner, roundUp(from, DAY_MICROS), roundDown(to, DAY_MICROS));
   const months = within(days.inner, monthAtOrAfter(from), monthAtOrBefore(to));
   return {
     months: [months.inner].filter(isSome),
@@ -56,7 +58,7 @@ function roundUp(at: bigint, unit: bigint): bigint {
 }
 
 function monthAtOrBefore(at: bigint): bigint {
-  const date = new Date(Number(roundDown(at, DAY) / 1_000n));
+  const date = new Date(Number(roundDown(at, DAY_MICROS) / 1_000n));
   return BigInt(Date.UTC(date.getUTCFullYear(), date.getUTCMonth())) * 1_000n;
 }
 

@@ -7,6 +7,9 @@ const READABLE =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i;
 
 const MICROS_PER_MILLI = 1_000n;
+/** The lengths of an hour and of a day of UTC in microseconds. */
+export const HOUR_MICROS = 3_600_000_000n;
+export const DAY_MICROS = 24n * HOUR_MICROS;
 
 /**
  * Reads an ISO 8601 time as OpenStack's services write it: `T` or a space, with or without a fraction

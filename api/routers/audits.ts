@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import {
-  type AuditRun,
-  explainFinding,
-  type Finding,
-  listAudits,
-  listFindings,
-} from '../../db/audits.ts';
+import { type AuditRun, explainFinding, listAudits, listFindings } from '../../db/audits.ts';
 import { formatMillis } from '../../meters/timestamp.ts';
 import { AUDIT_BY_HAND_ID, TASK_QUEUES } from '../../temporal.config.ts';
 import { clientOf } from '../actor_control.ts';
@@ -13,21 +7,7 @@ import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
 import { operatorProcedure, router } from '../trpc.ts';
 import { countOutput, nextCursorOutput, pageInput, timeOutput } from '../wire_schema.ts';
-
-const findingOutput = z.object({
-  finding_id: countOutput,
-  /** Stable code of the check that failed. */
-  check: z.string(),
-  /** The table and the row that it is about. */
-  subject: z.string(),
-  detail: z.string(),
-  found_at: timeOutput,
-  last_seen_at: timeOutput,
-  /** Null while it is open. */
-  explained_at: timeOutput.nullable(),
-  explained_by: z.string().nullable(),
-  explanation: z.string().nullable(),
-});
+import { findingOutput, wireFinding } from '../finding_schema.ts';
 
 const auditRunOutput = z.object({
   audit_run_id: countOutput,
@@ -106,20 +86,6 @@ export const auditsRouter = router({
       }
     }),
 });
-
-function wireFinding(finding: Finding): z.output<typeof findingOutput> {
-  return {
-    finding_id: finding.findingId,
-    check: finding.check,
-    subject: finding.subject,
-    detail: finding.detail,
-    found_at: finding.foundAt,
-    last_seen_at: finding.lastSeenAt,
-    explained_at: finding.explainedAt,
-    explained_by: finding.explainedBy,
-    explanation: finding.explanation,
-  };
-}
 
 function wireRun(run: AuditRun): z.output<typeof auditRunOutput> {
   return {

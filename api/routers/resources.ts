@@ -4,7 +4,7 @@ import { listResources, type Resource } from '../../db/resources.ts';
 import { checkpointsOutput, wireCheckpoints } from '../as_of_schema.ts';
 import { apiError } from '../errors.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
-import { filtersOf, sampleFilterInput, sampleFilters } from '../sample_query_schema.ts';
+import { filtersOf, sampleFilters, seriesFilterInput } from '../sample_query_schema.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
 import {
@@ -28,12 +28,10 @@ const resourceOutput = z.object({
   metadata: metadataOutput,
 });
 
-const { metadata: _, ...filterInput } = sampleFilterInput;
-
 /** Resources that have samples. */
 export const resourcesRouter = router({
   list: tenantProcedure
-    .input(z.object({ ...filterInput, ...pageInput }))
+    .input(z.object({ ...seriesFilterInput, ...pageInput }))
     .output(z.object({
       resources: z.array(resourceOutput),
       next_cursor: nextCursorOutput,

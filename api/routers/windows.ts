@@ -8,29 +8,18 @@ import { SEALED_HOURS } from '../event_kinds.ts';
 import { eventsOutput, sealedHourOutput } from '../event_schema.ts';
 import { eventInput, followEvents } from '../event_stream.ts';
 import { bindCursor, openCursor } from '../pagination.ts';
+import { checkRange, seriesFilterInput } from '../sample_query_schema.ts';
 import { scopeOf, viewerOf } from '../tenancy.ts';
 import { router, tenantProcedure } from '../trpc.ts';
 import { windowSampleOutput, wireWindowSample } from '../usage_explained.ts';
 import { revisionInput, windowNameInput, windowOutput, wireWindow } from '../window_schema.ts';
-import { idInput, nameInput, nextCursorOutput, pageInput, timeInput } from '../wire_schema.ts';
-
-const filterInput = {
-  meter: nameInput.optional(),
-  resource_id: idInput.optional(),
-  project_id: idInput.nullable().optional(),
-  user_id: idInput.nullable().optional(),
-  source: nameInput.optional(),
-  /** First instants of hours: included, and excluded. */
-  from: timeInput.optional(),
-  to: timeInput.optional(),
-  as_of: asOfInput.optional(),
-};
+import { nextCursorOutput, pageInput } from '../wire_schema.ts';
 
 /** Sealed hours of single series: what usage, statements and proofs are made of. */
 export const windowsRouter = router({
-  /** The windows in force, hour by hour. */
+  /** The windows in force, hour by hour: `from` and `to` are first instants of hours. */
   list: tenantProcedure
-    .input(z.object({ ...filterInput, ...pageInput }))
+    .input(z.object({ ...seriesFilterInput, ...pageInput }))
     .output(z.object({
       windows: z.array(windowOutput),
       next_cursor: nextCursorOutput,
@@ -38,12 +27,7 @@ export const windowsRouter = router({
     }))
     .query(async ({ ctx: { deps, principal }, input }) => {
       const { limit, cursor, as_of, ...filters } = input;
-      if (filters.from !== undefined && filters.to !== undefined && filters.from >= filters.to) {
-        throw apiError(
-          'range_invalid',
-          `Cannot read from ${filters.from} to ${filters.to}: nothing lies between`,
-        );
-      }
+      checkRange(filters);
       const query = {
         procedure: 'windows.list',
         filters: { ...filters, as_of, viewer: viewerOf(principal) },

@@ -15,7 +15,7 @@ import {
 } from '../../meters/quantity.ts';
 import type { MeterType, Reading } from '../../meters/sample.ts';
 import { checkStorableText } from '../../meters/storable_text.ts';
-import { formatMicros, toMicros } from '../../meters/timestamp.ts';
+import { DAY_MICROS, formatMicros, toMicros } from '../../meters/timestamp.ts';
 import type { PollContext } from '../polling/pollster.ts';
 import { GapTally } from './gap_tally.ts';
 import type { Mapping, MappingIndex } from './mapping.ts';
@@ -44,7 +44,6 @@ export interface MappedUnit {
 
 /** Readings of one unit. */
 const MAX_READINGS = 500_000;
-const DAY_MICROS = 86_400_000_000n;
 
 interface Kept {
   reading: Reading;

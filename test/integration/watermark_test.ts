@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { readWatermark, type Watermark } from '../../activities/read_watermark.ts';
 import type { IntakeBacklog, WindowDeps } from '../../activities/window_deps.ts';
 import { databaseNow } from '../../db/window_keepers.ts';
-import { HOUR_MICROS, hourOf } from '../../db/window_columns.ts';
-import { formatMicros, toMicros } from '../../meters/timestamp.ts';
+import { hourOf } from '../../db/window_columns.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../../meters/timestamp.ts';
 import { windowSkipReason, WindowWorld, type WorldSample } from '../support/window_world.ts';
 
 const GRACE_MS = 900_000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { brokenInvariants } from '../../db/invariants.ts';
-import { figuresOf, HOUR_MICROS } from '../../db/window_columns.ts';
+import { figuresOf } from '../../db/window_columns.ts';
 import {
   WINDOW_WITH_SERIES,
   windowsOfEntry,
@@ -23,7 +23,7 @@ import {
   type Quantity,
   subtractQuantities,
 } from '../../meters/quantity.ts';
-import { formatMicros, toMicros } from '../../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../../meters/timestamp.ts';
 import { usageQuantity } from '../../meters/usage_quantity.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import {

@@ -1,17 +1,12 @@
 /** Random readings of every kind, and what their windows must come to: computed at once, over all of them. */
 import fc from 'fast-check';
 import type { Pool } from 'pg';
-import {
-  columnsOf,
-  HOUR_MICROS,
-  WINDOW_COLUMNS,
-  type WindowColumns,
-} from '../../db/window_columns.ts';
+import { columnsOf, WINDOW_COLUMNS, type WindowColumns } from '../../db/window_columns.ts';
 import { WINDOW_WITH_SERIES, type WindowWithSeries } from '../../db/window_records.ts';
 import { inForceBefore } from '../../db/windows.ts';
 import { sampleId } from '../../ledger/identity.ts';
 import type { MeterType } from '../../meters/sample.ts';
-import { formatMicros, toMicros } from '../../meters/timestamp.ts';
+import { formatMicros, HOUR_MICROS, toMicros } from '../../meters/timestamp.ts';
 import { readingOf, ruleOf, type UsageRules } from '../../meters/usage_rules.ts';
 import { computeWindows } from '../../meters/window_compute.ts';
 import { WORLD_SOURCE, type WorldSample } from './window_world.ts';
